@@ -1,0 +1,67 @@
+package specs
+
+import (
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// Kind is everything that the programs need to know of a kind without knowing the kind.
+type Kind struct {
+	// Kind and its names in the API and on the command line.
+	Kind, Plural, Singular string
+	ShortNames             []string
+	Categories             []string
+	// Group is empty for core/v1 Events.
+	Group, Version string
+	Namespaced     bool
+	// OperatorOnly kinds are written by the operator; a manifest of one, or a write through the API, is refused with Instead.
+	OperatorOnly bool
+	Instead      string
+	// New makes an empty object.
+	New func() Object
+	// Columns of a table.
+	Columns []Column
+	// FieldSelectors beside metadata.name and metadata.namespace, as dotted JSON paths.
+	FieldSelectors []string
+}
+
+// Column is one column of a table, as kubectl prints it.
+type Column struct {
+	Name string
+	// Type is string, integer, number, boolean or date.
+	Type string
+	// Wide columns show with -o wide only.
+	Wide        bool
+	Description string
+	// Value of the column in an object of the kind: nil, a string, an int64 or a bool. For Age it is not called.
+	Value func(Object) any
+}
+
+// GVK of the kind.
+func (k *Kind) GVK() schema.GroupVersionKind {
+	return schema.GroupVersionKind{Group: k.Group, Version: k.Version, Kind: k.Kind}
+}
+
+// Kinds lists every kind, in the order that help texts and status show them.
+var Kinds = []*Kind{
+	{Kind: "Stack", Plural: "stacks", Singular: "stack", ShortNames: []string{"st"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, New: func() Object { return &Stack{} }},
+	{Kind: "Process", Plural: "processes", Singular: "process", ShortNames: []string{"proc"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, New: func() Object { return &Process{} }},
+	{Kind: "Instance", Plural: "instances", Singular: "instance", ShortNames: []string{"inst"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, OperatorOnly: true, Instead: "declare a Process; its instances follow", New: func() Object { return &Instance{} },
+		FieldSelectors: []string{"spec.process"}},
+	{Kind: "Event", Plural: "events", Singular: "event", ShortNames: []string{"ev"}, Version: "v1", Namespaced: true, OperatorOnly: true,
+		Instead: "events are told by the operator", New: func() Object { return &Event{} },
+		FieldSelectors: []string{"involvedObject.kind", "involvedObject.name", "involvedObject.namespace", "involvedObject.uid",
+			"involvedObject.apiVersion", "reason", "type", "reportingComponent", "source"}},
+}
+
+// KindOf finds a kind by its name as manifests write it; nil when there is none.
+func KindOf(kind string) *Kind {
+	for _, k := range Kinds {
+		if k.Kind == kind {
+			return k
+		}
+	}
+	return nil
+}

@@ -1,0 +1,308 @@
+package specs
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// Process keeps a local program running: its command, how many copies, what they need, how they are probed, restarted and stopped.
+type Process struct {
+	metav1.TypeMeta   `json:",inline"`
+	metav1.ObjectMeta `json:"metadata,omitempty"`
+
+	Spec   ProcessSpec   `json:"spec"`
+	Status ProcessStatus `json:"status,omitzero"`
+}
+
+// ProcessSpec is the desired state of a Process.
+//
+// The template is version, command, args, workingDir, env, envFrom, ports, user and group: a change of any of these replaces
+// the instances. A change of anything else touches none.
+type ProcessSpec struct {
+	// Why this process exists, in a sentence, for whoever finds it running.
+	Why string `json:"why,omitempty"`
+	// Suspend stops the process and keeps it stopped.
+	Suspend bool `json:"suspend,omitempty"`
+
+	// Version is free text that expands as $(VERSION) in command, args, workingDir and env. A change is an upgrade.
+	Version string `json:"version,omitempty"`
+	// Command is the program and its arguments. A program without a slash is looked up in the PATH of the process;
+	// a relative one with a slash starts at the directory of the manifest.
+	Command []string `json:"command"`
+	// Args are appended to command.
+	Args []string `json:"args,omitempty"`
+	// WorkingDir is the directory the program starts in. A relative one starts at the directory of the manifest, which is the default.
+	WorkingDir string `json:"workingDir,omitempty"`
+	// Env sets environment variables. $(NAME) in a value expands to a variable before it in the list, a port or the version.
+	Env []EnvVar `json:"env,omitempty"`
+	// EnvFrom reads environment variables from files of NAME=value lines. Env wins over it.
+	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
+	// Ports the program listens on. Each is given to it as $PORT_<NAME>, the first as $PORT too.
+	Ports []ProcessPort `json:"ports,omitempty"`
+	// User to run as: a name or a number. Default: the operator's user.
+	User string `json:"user,omitempty"`
+	// Group to run as: a name or a number. Default: the user's group.
+	Group string `json:"group,omitempty"`
+
+	// Replicas is how many copies run. Default 1.
+	Replicas *int32 `json:"replicas,omitempty"`
+	// DependsOn holds the first start back until other objects are as far as the condition says.
+	DependsOn []Dependency `json:"dependsOn,omitempty"`
+
+	// StartupProbe holds the other probes back until it succeeds once; when it fails for good the instance is restarted.
+	StartupProbe *Probe `json:"startupProbe,omitempty"`
+	// ReadinessProbe decides whether an instance is Ready.
+	ReadinessProbe *Probe `json:"readinessProbe,omitempty"`
+	// LivenessProbe restarts an instance that fails it.
+	LivenessProbe *Probe `json:"livenessProbe,omitempty"`
+	// MinReadySeconds is how long a new instance must be ready before it counts. Default 0.
+	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
+
+	// RestartPolicy says when an instance that ended is started again: Always (the default), OnFailure or Never.
+	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty"`
+	// RestartBackoff bounds the wait between restarts of an instance that keeps failing.
+	RestartBackoff *Backoff `json:"restartBackoff,omitempty"`
+
+	// TerminationGracePeriodSeconds is how long a stop may take before the whole tree is killed. Default 30.
+	TerminationGracePeriodSeconds *int64 `json:"terminationGracePeriodSeconds,omitempty"`
+	// StopSignal asks the program to stop. Default SIGTERM.
+	StopSignal string `json:"stopSignal,omitempty"`
+	// PreStop runs before stopSignal is sent, within the grace period.
+	PreStop *Handler `json:"preStop,omitempty"`
+
+	// StateDirectory is a directory below the operator's data directory, made 0700 for the user and never pruned.
+	// It is given as $STATE_DIRECTORY.
+	StateDirectory string `json:"stateDirectory,omitempty"`
+	// ConfigFiles are watched; onChange says what a change of one does.
+	ConfigFiles []ConfigFile `json:"configFiles,omitempty"`
+	// Reload is how the program is told to read its configuration again.
+	Reload *Reload `json:"reload,omitempty"`
+	// OnExecutableChange says what to do when the program's file changes in place: Ignore (the default; a condition tells) or Restart.
+	OnExecutableChange ExecutableChangePolicy `json:"onExecutableChange,omitempty"`
+	// Log bounds what is kept of the output.
+	Log *Log `json:"log,omitempty"`
+	// Strategy is how instances of a new template replace the old ones.
+	Strategy *Strategy `json:"strategy,omitempty"`
+}
+
+// EnvVar is one environment variable, by value or by reference.
+type EnvVar struct {
+	// Name of the variable.
+	Name string `json:"name"`
+	// Value of the variable.
+	Value string `json:"value,omitempty"`
+	// ValueFrom takes the value from elsewhere. Such a value is a secret: it is never printed, and never put into an argument.
+	ValueFrom *EnvVarSource `json:"valueFrom,omitempty"`
+}
+
+// EnvVarSource is where a value comes from.
+type EnvVarSource struct {
+	// File takes the content of a file, without one trailing newline.
+	File *FileSource `json:"file,omitempty"`
+}
+
+// FileSource names a file.
+type FileSource struct {
+	// Path of the file. A relative one starts at the directory of the manifest.
+	Path string `json:"path"`
+	// Optional: a file that is not there counts as empty instead of holding the start back.
+	Optional bool `json:"optional,omitempty"`
+}
+
+// EnvFromSource is a file of NAME=value lines; empty lines and lines that begin with # are passed over.
+type EnvFromSource struct {
+	// Prefix is put before each name.
+	Prefix string `json:"prefix,omitempty"`
+	// File to read.
+	File *FileSource `json:"file"`
+}
+
+// ProcessPort is a port that the program listens on.
+type ProcessPort struct {
+	// Name of the port, for probes and for $PORT_<NAME>.
+	Name string `json:"name"`
+	// Port fixes the number. Without it each instance gets a free one from 20000 to 29999, which it keeps.
+	Port int32 `json:"port,omitempty"`
+}
+
+// Dependency is another object and how far it must be.
+type Dependency struct {
+	// Process by name.
+	Process string `json:"process"`
+	// Condition to wait for: Started, Ready (the default) or Completed (ended with exit code 0).
+	Condition DependencyCondition `json:"condition,omitempty"`
+}
+
+// DependencyCondition is how far a dependency must be.
+type DependencyCondition string
+
+// The conditions of a Dependency.
+const (
+	DependencyStarted   DependencyCondition = "Started"
+	DependencyReady     DependencyCondition = "Ready"
+	DependencyCompleted DependencyCondition = "Completed"
+)
+
+// RestartPolicy says when an instance that ended is started again.
+type RestartPolicy string
+
+// The restart policies.
+const (
+	RestartAlways    RestartPolicy = "Always"
+	RestartOnFailure RestartPolicy = "OnFailure"
+	RestartNever     RestartPolicy = "Never"
+)
+
+// Backoff bounds the wait between restarts. The first restart after a healthy run is at once; then the wait starts at initial,
+// doubles, and stays at max.
+type Backoff struct {
+	// Initial wait. Default 1s.
+	Initial *metav1.Duration `json:"initial,omitempty"`
+	// Max wait. Default 5m.
+	Max *metav1.Duration `json:"max,omitempty"`
+	// ResetAfter is how long an instance must run to count as healthy. Default 10s.
+	ResetAfter *metav1.Duration `json:"resetAfter,omitempty"`
+}
+
+// ExecutableChangePolicy says what to do when a program's file changes in place.
+type ExecutableChangePolicy string
+
+// The executable change policies.
+const (
+	ExecutableChangeIgnore  ExecutableChangePolicy = "Ignore"
+	ExecutableChangeRestart ExecutableChangePolicy = "Restart"
+)
+
+// ConfigFile is a file whose change matters.
+type ConfigFile struct {
+	// Path of the file. A relative one starts at the directory of the manifest.
+	Path string `json:"path"`
+	// OnChange: Restart (the default), Reload or Ignore.
+	OnChange ConfigChangePolicy `json:"onChange,omitempty"`
+}
+
+// ConfigChangePolicy says what a change of a config file does.
+type ConfigChangePolicy string
+
+// The config change policies.
+const (
+	ConfigChangeRestart ConfigChangePolicy = "Restart"
+	ConfigChangeReload  ConfigChangePolicy = "Reload"
+	ConfigChangeIgnore  ConfigChangePolicy = "Ignore"
+)
+
+// Reload is how a program is told to read its configuration again: exactly one of its fields.
+type Reload struct {
+	// Signal to send to the main process.
+	Signal string `json:"signal,omitempty"`
+	// Exec runs a command with the user, environment and directory of the process.
+	Exec *ExecAction `json:"exec,omitempty"`
+}
+
+// Log bounds what is kept of an instance's output.
+type Log struct {
+	// MaxBytes kept for each instance. Default 64Mi, at least 64Ki.
+	MaxBytes *resource.Quantity `json:"maxBytes,omitempty"`
+}
+
+// StrategyType is how instances of a new template replace the old ones.
+type StrategyType string
+
+// StrategyRecreate stops the old instances before the new ones start.
+const StrategyRecreate StrategyType = "Recreate"
+
+// Strategy is how instances of a new template replace the old ones.
+type Strategy struct {
+	// Type: Recreate (the default) stops the old instances before the new ones start.
+	Type StrategyType `json:"type,omitempty"`
+}
+
+// Probe is a health check, in Kubernetes' shape.
+type Probe struct {
+	Handler `json:",inline"`
+	// InitialDelaySeconds after the start of the instance. Default 0.
+	InitialDelaySeconds int32 `json:"initialDelaySeconds,omitempty"`
+	// PeriodSeconds between probes. Default 10, at least 1.
+	PeriodSeconds int32 `json:"periodSeconds,omitempty"`
+	// TimeoutSeconds of one probe. Default 1, at least 1.
+	TimeoutSeconds int32 `json:"timeoutSeconds,omitempty"`
+	// SuccessThreshold is how many successes in a row count as success. Default 1; must be 1 for startup and liveness.
+	SuccessThreshold int32 `json:"successThreshold,omitempty"`
+	// FailureThreshold is how many failures in a row count as failure. Default 3.
+	FailureThreshold int32 `json:"failureThreshold,omitempty"`
+}
+
+// Handler is an action: exactly one of its fields.
+type Handler struct {
+	// HTTPGet succeeds on a status from 200 to 399.
+	HTTPGet *HTTPGetAction `json:"httpGet,omitempty"`
+	// TCPSocket succeeds when a connection opens.
+	TCPSocket *TCPSocketAction `json:"tcpSocket,omitempty"`
+	// Exec succeeds when the command exits with 0.
+	Exec *ExecAction `json:"exec,omitempty"`
+	// GRPC asks grpc.health.v1.Health/Check.
+	GRPC *GRPCAction `json:"grpc,omitempty"`
+}
+
+// HTTPGetAction is a GET request. Redirects to another host are not followed.
+type HTTPGetAction struct {
+	// Path to ask for. Default /.
+	Path string `json:"path,omitempty"`
+	// Port: the name of one of the ports, or a number.
+	Port intstr.IntOrString `json:"port"`
+	// Host to connect to. Default 127.0.0.1.
+	Host string `json:"host,omitempty"`
+	// Scheme: HTTP (the default) or HTTPS; certificates are not verified.
+	Scheme string `json:"scheme,omitempty"`
+	// HTTPHeaders to send.
+	HTTPHeaders []HTTPHeader `json:"httpHeaders,omitempty"`
+}
+
+// HTTPHeader is one header of a request.
+type HTTPHeader struct {
+	// Name of the header.
+	Name string `json:"name"`
+	// Value of the header.
+	Value string `json:"value"`
+}
+
+// TCPSocketAction opens a connection and closes it.
+type TCPSocketAction struct {
+	// Port: the name of one of the ports, or a number.
+	Port intstr.IntOrString `json:"port"`
+	// Host to connect to. Default 127.0.0.1.
+	Host string `json:"host,omitempty"`
+}
+
+// ExecAction runs a command.
+type ExecAction struct {
+	// Command and its arguments, without a shell.
+	Command []string `json:"command"`
+}
+
+// GRPCAction is a call of the standard gRPC health service, without TLS.
+type GRPCAction struct {
+	// Port: the name of one of the ports, or a number.
+	Port intstr.IntOrString `json:"port"`
+	// Service to ask about. Default: the server as a whole.
+	Service string `json:"service,omitempty"`
+}
+
+// ProcessStatus is what was observed of a Process.
+type ProcessStatus struct {
+	// ObservedGeneration is the generation that the status speaks of.
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+	// Replicas is how many instances there are.
+	Replicas int32 `json:"replicas"`
+	// UpdatedReplicas is how many of them have the current template.
+	UpdatedReplicas int32 `json:"updatedReplicas"`
+	// ReadyReplicas is how many of those are ready.
+	ReadyReplicas int32 `json:"readyReplicas"`
+	// TemplateHash of the current template.
+	TemplateHash string `json:"templateHash,omitempty"`
+	// Restarts of the current instances since they were created.
+	Restarts int32 `json:"restarts"`
+	// Conditions: Ready, Reconciling, Stalled, and what else is to be said.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+}
