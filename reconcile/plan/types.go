@@ -1,6 +1,5 @@
 package plan
 
-
 // Verb is what a step does to the host.
 type Verb string
 
