@@ -1,0 +1,172 @@
+package specs
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+// examine reads a document by its nodes. It is slower than decodeYAML, knows the place of everything, and goes on after a fault.
+func (d *Document) examine() (faults []Fault) {
+	w := &walker{doc: d, visits: maxVisits}
+	defer func() {
+		if r := recover(); r != nil { // the YAML library is not ours: what it cannot take must not end the operator
+			w.fault(nil, "", "cannot be read: %v", r)
+			d.Object, faults = nil, w.faults
+		}
+	}()
+	if len(d.Text) > MaxDocumentBytes {
+		w.fault(nil, "", "the document has %d bytes; one has at most %d", len(d.Text), MaxDocumentBytes)
+		return w.faults
+	}
+	root, err := parseNodes(d.Text)
+	if err != nil {
+		return []Fault{d.syntaxFault(err)}
+	}
+	d.root = func() *yaml.Node { return root }
+	if w.document(deref(root)) {
+		if o := w.object(root); len(w.faults) == 0 {
+			d.Object = o
+		}
+	}
+	slices.SortStableFunc(w.faults, func(a, b Fault) int { return cmp.Or(a.Line-b.Line, a.Column-b.Column) })
+	return w.faults
+}
+
+// document looks at what a document is before it looks into it: its kind and version. It tells whether there is more to look at.
+func (w *walker) document(n *yaml.Node) bool {
+	if n.Kind != yaml.MappingNode {
+		w.fault(n, "", "is %s; a manifest is a mapping of apiVersion, kind, metadata and spec", nodeWord(n))
+		return false
+	}
+	if word := foreignFile(n); word != "" {
+		w.fault(n.Content[0], "", "%s", word)
+		return false
+	}
+	versionKey, version := stringAt(n, "apiVersion")
+	kindKey, kind := stringAt(n, "kind")
+	w.doc.Kind = kind
+	_, meta := lookup(n, "metadata", nil)
+	if meta = deref(meta); meta != nil && meta.Kind == yaml.MappingNode {
+		_, w.doc.Name = stringAt(meta, "name")
+	}
+	switch {
+	case kindKey == nil:
+		w.fault(nil, "kind", "is missing: %s", knownKinds())
+		return false
+	case version != GroupVersion.String() && foreignKind(version, kind) != "":
+		w.fault(kindKey, "kind", "%s", foreignKind(version, kind))
+		return false
+	case laterKinds[kind]:
+		w.fault(kindKey, "kind", "%s is not in this version yet", kind)
+		return false
+	}
+	w.kind = KindOf(kind)
+	if w.kind == nil {
+		w.fault(kindKey, "kind", "no kind %s%s: %s", quote(kind), didYouMean(kind, kindNames()), knownKinds())
+		return false
+	}
+	if w.kind.OperatorOnly {
+		w.fault(kindKey, "kind", "%s is written by the operator; %s", kind, w.kind.Instead)
+		return false
+	}
+	if versionKey == nil {
+		w.fault(nil, "apiVersion", "is missing: write %s", w.kind.GVK().GroupVersion())
+	} else if version != w.kind.GVK().GroupVersion().String() {
+		w.fault(versionKey, "apiVersion", "%s has no kind %s: write %s", quote(version), kind, w.kind.GVK().GroupVersion())
+	}
+	return true
+}
+
+// stringAt is the text of a key of a mapping; the node is nil when there is none.
+func stringAt(n *yaml.Node, key string) (*yaml.Node, string) {
+	_, v := lookup(n, key, nil)
+	if v = deref(v); v == nil || v.Kind != yaml.ScalarNode || v.Value == "" {
+		return nil, ""
+	}
+	return v, v.Value
+}
+
+// object walks the document along the type of its kind, and validates what could be read.
+func (w *walker) object(root *yaml.Node) Object {
+	values, _ := w.value(root, reflect.TypeOf(w.kind.New()), "").(map[string]any)
+	if w.visits < 0 {
+		w.fault(nil, "", "is too large when its aliases are written out")
+		return nil
+	}
+	if values == nil {
+		return nil
+	}
+	values["apiVersion"], values["kind"] = w.kind.GVK().GroupVersion().String(), w.kind.Kind
+	data, err := json.Marshal(values)
+	var o Object
+	if err == nil {
+		o, err = Decode(data)
+	}
+	if err != nil {
+		if len(w.faults) == 0 {
+			w.fault(nil, "", "cannot be read: %v", err)
+		}
+		return nil
+	}
+	Default(o)
+	for _, e := range Validate(o) {
+		w.validation(root, e)
+	}
+	return o
+}
+
+// validation notes what Validate found, unless a fault of the same field says it already.
+func (w *walker) validation(root *yaml.Node, e *field.Error) {
+	if slices.ContainsFunc(w.bad, func(bad string) bool { return covers(bad, e) }) {
+		return
+	}
+	w.bad, w.faults = append(w.bad, e.Field+" "), append(w.faults, Fault{})
+	line, column := w.doc.Position(e.Field)
+	w.faults[len(w.faults)-1] = Fault{w.doc.File, line, column, e.Field, Message(e)}
+}
+
+// covers tells whether a fault in the field bad explains the error e: it is of the same field, of one below it, of the one that
+// holds it, or of a reference to it.
+func covers(bad string, e *field.Error) bool {
+	if bad == e.Field || strings.HasPrefix(e.Field, bad+".") || strings.HasPrefix(e.Field, bad+"[") {
+		return true
+	}
+	if i := strings.LastIndexAny(bad, ".["); i >= 0 && bad[:i] == e.Field {
+		return true
+	}
+	names := strings.HasPrefix(bad, "spec.env") || strings.HasPrefix(bad, "spec.ports")
+	return names && strings.Contains(e.Detail, "$(")
+}
+
+// Message is what an error of validation says, without its field.
+func Message(e *field.Error) string {
+	switch e.Type {
+	case field.ErrorTypeRequired:
+		if e.Detail == "" {
+			return "is missing"
+		}
+		return "is missing: " + e.Detail
+	case field.ErrorTypeDuplicate:
+		return fmt.Sprintf("%s is there twice", quote(fmt.Sprint(e.BadValue)))
+	case field.ErrorTypeForbidden:
+		return e.Detail
+	case field.ErrorTypeNotSupported:
+		return fmt.Sprintf("%s is none of %s", quote(fmt.Sprint(reflect.Indirect(reflect.ValueOf(e.BadValue)))),
+			strings.TrimPrefix(e.Detail, "supported values: "))
+	case field.ErrorTypeInvalid:
+		switch v := e.BadValue.(type) {
+		case string:
+			return quote(v) + ": " + e.Detail
+		case int, int32, int64:
+			return fmt.Sprintf("%d: %s", v, e.Detail)
+		}
+	}
+	return e.Detail
+}

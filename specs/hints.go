@@ -1,0 +1,157 @@
+package specs
+
+import (
+	"regexp"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// laterKinds are kinds of the design that later versions bring.
+var laterKinds = map[string]bool{
+	"Gate": true, "Route": true, "GateRule": true, "TokenBudget": true, "Principal": true, "Check": true, "Job": true, "CronJob": true,
+}
+
+const notYet = "is not in this version yet"
+
+// fieldHints say what to do about a field that is not there. The key is kind and path, lists as []; kind * is any.
+// Fields of later versions and those of pasted Kubernetes and docker-compose files stand in this one table.
+var fieldHints = map[string]string{
+	"Process spec.sandbox":                         notYet,
+	"Process spec.resources":                       notYet,
+	"Process spec.principal":                       notYet,
+	"Process spec.progressDeadlineSeconds":         notYet,
+	"Process spec.revisionHistoryLimit":            notYet,
+	"Process spec.ports[].servicePort":             notYet,
+	"Process spec.ports[].appProtocol":             notYet,
+	"Process spec.strategy.canary":                 notYet,
+	"Process spec.strategy.rollingUpdate":          notYet,
+	"Process spec.strategy.blueGreen":              notYet,
+	"Process spec.env[].valueFrom.token":           notYet,
+	"Process spec.dependsOn[].route":               notYet,
+	"Process spec.dependsOn[].job":                 notYet,
+	"Stack spec.locality":                          notYet,
+	"Stack spec.resources":                         notYet,
+	"Stack spec.notify":                            notYet,
+	"Stack spec.autoRollback":                      notYet,
+	"Stack spec.windows":                           notYet,
+	"Process spec.template":                        onePod,
+	"Process spec.template.spec.containers":        onePod,
+	"Process spec.containers":                      onePod,
+	"Process spec.initContainers":                  "a Process is one program: write a Process with restartPolicy OnFailure, and dependsOn with condition Completed",
+	"Process spec.selector":                        "instances are found by their Process; remove it",
+	"Process spec.image":                           "there are no images here: put the program's path into command",
+	"Process spec.backendRefs":                     "ports are named under spec.ports; what sends requests to a Process is a Route, which " + notYet,
+	"Process spec.volumes":                         "a Process sees the host's files; a directory of its own is stateDirectory",
+	"Process spec.volumeMounts":                    "a Process sees the host's files; a directory of its own is stateDirectory",
+	"Process spec.securityContext":                 "write user and group",
+	"Process spec.serviceAccountName":              "principal, its word here, " + notYet,
+	"Process spec.lifecycle":                       "write preStop directly under spec",
+	"Process spec.environment":                     "write env, a list of name and value",
+	"Process spec.depends_on":                      "write dependsOn, a list of {process: NAME}",
+	"Process spec.restart":                         "write restartPolicy: Always, OnFailure or Never",
+	"Process spec.healthcheck":                     "write readinessProbe or livenessProbe",
+	"Process spec.ports[].containerPort":           "write port to fix the number, or leave it out to get a free one as $PORT_<NAME>",
+	"Process spec.ports[].hostPort":                "write port",
+	"Process spec.ports[].targetPort":              "write port",
+	"Process spec.ports[].protocol":                "remove it: a port is a number that is given to the program",
+	"Process spec.env[].valueFrom.secretKeyRef":    "write file: {path: PATH}",
+	"Process spec.env[].valueFrom.configMapKeyRef": "write file: {path: PATH}",
+	"Process spec.envFrom[].secretRef":             "write file: {path: PATH}",
+	"Process spec.envFrom[].configMapRef":          "write file: {path: PATH}",
+	"* metadata.creationTimestamp":                 byOperator,
+}
+
+const (
+	onePod     = "a Process is one program: put command, env and ports under spec"
+	byOperator = "is written by the operator; remove it from the manifest"
+)
+
+// operatorFields exist in every kind and are not the manifest's to set.
+var operatorFields = map[string]string{
+	"status":                              byOperator,
+	"metadata.namespace":                  "there are no namespaces here; remove it",
+	"metadata.generateName":               "a manifest names its object; write metadata.name",
+	"metadata.selfLink":                   byOperator,
+	"metadata.uid":                        byOperator,
+	"metadata.resourceVersion":            byOperator,
+	"metadata.generation":                 byOperator,
+	"metadata.creationTimestamp":          byOperator,
+	"metadata.deletionTimestamp":          byOperator,
+	"metadata.deletionGracePeriodSeconds": byOperator,
+	"metadata.managedFields":              byOperator,
+	"metadata.ownerReferences":            byOperator,
+	"metadata.finalizers":                 "are not for manifests; remove it",
+}
+
+// operatorField is the word for a field that a manifest must not set; empty for all others.
+func (w *walker) operatorField(path string) string { return operatorFields[path] }
+
+// setsOperatorFields tells whether an object from a manifest sets one of them.
+func setsOperatorFields(o Object) bool {
+	created := o.GetCreationTimestamp()
+	return o.GetNamespace() != "" || o.GetGenerateName() != "" || o.GetSelfLink() != "" || o.GetUID() != "" ||
+		o.GetResourceVersion() != "" || o.GetGeneration() != 0 || !created.IsZero() || o.GetDeletionTimestamp() != nil ||
+		o.GetDeletionGracePeriodSeconds() != nil || o.GetManagedFields() != nil || o.GetOwnerReferences() != nil || o.GetFinalizers() != nil
+}
+
+var listIndex = regexp.MustCompile(`\[\d+\]`)
+
+// unknown notes a field that the type does not have, with the best advice there is.
+func (w *walker) unknown(k, v *yaml.Node, fields *typeFields, path string) {
+	at := childPath(path, k.Value)
+	if hint, deep := w.hint(at, v); hint == notYet {
+		w.fault(k, deep, "%s", hint)
+		if path != "spec" {
+			w.bad = append(w.bad, path) // it may stand for a field that is missed now
+		}
+		return
+	} else if hint != "" {
+		w.fault(k, deep, "unknown field: %s", hint)
+		w.bad = append(w.bad, path) // a pasted shape misses what it should have all over
+		return
+	}
+	near := suggestion(k.Value, fields.names())
+	if near == "" {
+		w.fault(k, at, "unknown field%s", elsewhere(w.kind, k.Value, at))
+		return
+	}
+	w.fault(k, at, "unknown field, did you mean %s?", quote(near))
+	w.bad = append(w.bad, childPath(path, near))
+}
+
+// hint looks a field up in the table, and the fields below it, which say more of what was pasted.
+func (w *walker) hint(path string, v *yaml.Node) (hint, at string) {
+	if path == "spec.template" {
+		if _, spec := lookup(orEmpty(v), "spec", nil); spec != nil {
+			if _, c := lookup(orEmpty(spec), "containers", nil); c != nil {
+				path = "spec.template.spec.containers"
+			}
+		}
+	}
+	general := listIndex.ReplaceAllString(path, "[]")
+	if h, ok := fieldHints[w.kind.Kind+" "+general]; ok {
+		return h, path
+	}
+	return fieldHints["* "+general], path
+}
+
+// orEmpty is a node as a mapping, an empty one when it is none.
+func orEmpty(n *yaml.Node) *yaml.Node {
+	if n = deref(n); n == nil || n.Kind != yaml.MappingNode {
+		return &yaml.Node{Kind: yaml.MappingNode}
+	}
+	return n
+}
+
+// elsewhere finds a field of the same name at the places where it is most often missed.
+func elsewhere(k *Kind, name, at string) string {
+	top := fieldsOf(indirect(typeOf(k)))
+	if spec := top.byName["spec"]; spec != nil && at != "spec."+name && fieldsOf(indirect(spec.typ)).byName[name] != nil {
+		return "; there is spec." + name + ": is it indented wrongly?"
+	}
+	if top.byName[name] != nil && strings.Contains(at, ".") {
+		return "; " + name + " belongs at the left margin"
+	}
+	return ""
+}

@@ -1,0 +1,197 @@
+package specs
+
+import (
+	"path"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func (v *processValidator) probes() {
+	for _, f := range []struct {
+		name    string
+		probe   *Probe
+		success bool // may ask for more than one success
+	}{{"startupProbe", v.s.StartupProbe, false}, {"readinessProbe", v.s.ReadinessProbe, true}, {"livenessProbe", v.s.LivenessProbe, false}} {
+		if f.probe == nil {
+			continue
+		}
+		at := v.spec.Child(f.name)
+		v.handler(at, &f.probe.Handler)
+		v.probeNumbers(at, f.probe)
+		if f.probe.SuccessThreshold > 1 && !f.success {
+			v.invalid(at.Child("successThreshold"), f.probe.SuccessThreshold, "must be 1 here")
+		}
+	}
+}
+
+func (v *processValidator) probeNumbers(at *field.Path, p *Probe) {
+	for _, n := range []struct {
+		name         string
+		value, least int32
+	}{
+		{"initialDelaySeconds", p.InitialDelaySeconds, 0}, {"periodSeconds", p.PeriodSeconds, 1}, {"timeoutSeconds", p.TimeoutSeconds, 1},
+		{"successThreshold", p.SuccessThreshold, 1}, {"failureThreshold", p.FailureThreshold, 1},
+	} {
+		if n.value < n.least {
+			v.invalid(at.Child(n.name), n.value, "must be at least %d", n.least)
+		}
+	}
+}
+
+// handler checks an action: there must be exactly one.
+func (v *processValidator) handler(at *field.Path, h *Handler) {
+	const one = "exactly one of httpGet, tcpSocket, exec and grpc"
+	n := 0
+	count := func(name string, there bool) bool {
+		if !there {
+			return false
+		}
+		if n++; n > 1 {
+			v.add(field.Forbidden(at.Child(name), "there is another action already: write "+one))
+		}
+		return true
+	}
+	if count("httpGet", h.HTTPGet != nil) {
+		v.httpGet(at.Child("httpGet"), h.HTTPGet)
+	}
+	if count("tcpSocket", h.TCPSocket != nil) {
+		v.portRef(at.Child("tcpSocket", "port"), h.TCPSocket.Port)
+	}
+	if count("exec", h.Exec != nil) {
+		v.commandLine(at.Child("exec", "command"), h.Exec.Command)
+	}
+	if count("grpc", h.GRPC != nil) {
+		v.portRef(at.Child("grpc", "port"), h.GRPC.Port)
+	}
+	if n == 0 {
+		v.add(field.Required(at, one))
+	}
+}
+
+func (v *processValidator) httpGet(at *field.Path, a *HTTPGetAction) {
+	v.portRef(at.Child("port"), a.Port)
+	if !strings.HasPrefix(a.Path, "/") || strings.ContainsAny(a.Path, " \r\n\x00") {
+		v.invalid(at.Child("path"), a.Path, "must begin with / and have no spaces")
+	}
+	v.oneOf(at.Child("scheme"), a.Scheme, "HTTP", "HTTPS")
+	for i, h := range a.HTTPHeaders {
+		hat := at.Child("httpHeaders").Index(i)
+		for _, m := range validation.IsHTTPHeaderName(h.Name) {
+			v.invalid(hat.Child("name"), h.Name, "%s", m)
+		}
+		if strings.ContainsAny(h.Value, "\r\n\x00") {
+			v.invalid(hat.Child("value"), h.Value, "must be one line")
+		}
+	}
+}
+
+// portRef checks the port of an action: the name of a declared one, or a number.
+func (v *processValidator) portRef(at *field.Path, port intstr.IntOrString) {
+	if port.Type == intstr.Int {
+		switch {
+		case port.IntVal == 0:
+			v.add(field.Required(at, "the name of one of spec.ports, or a number"))
+		case port.IntVal < 0 || port.IntVal > 65535:
+			v.invalid(at, port.IntVal, "must be from 1 to 65535")
+		}
+		return
+	}
+	var names []string
+	for _, p := range v.s.Ports {
+		if p.Name == port.StrVal {
+			return
+		}
+		names = append(names, p.Name)
+	}
+	switch {
+	case port.StrVal == "":
+		v.add(field.Required(at, "the name of one of spec.ports, or a number"))
+	case strings.Trim(port.StrVal, "0123456789") == "":
+		v.invalid(at, port.StrVal, "no port has this name; write a number without quotes")
+	case len(names) == 0:
+		v.invalid(at, port.StrVal, "no port has this name: spec.ports is empty")
+	default:
+		v.invalid(at, port.StrVal, "no port has this name%s", didYouMean(port.StrVal, names))
+	}
+}
+
+// SignalNumber of a name such as SIGTERM or TERM.
+func SignalNumber(name string) (syscall.Signal, bool) {
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	s := unix.SignalNum(name)
+	return s, s != 0
+}
+
+func (v *processValidator) signal(at *field.Path, name string) {
+	if _, ok := SignalNumber(name); ok {
+		return
+	}
+	if _, ok := SignalNumber(strings.ToUpper(name)); ok {
+		v.invalid(at, name, "no such signal, did you mean %q?", strings.ToUpper(name))
+		return
+	}
+	v.invalid(at, name, "no such signal; write a name such as SIGTERM%s", didYouMean(name, commonSignals))
+}
+
+var commonSignals = []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH"}
+
+func (v *processValidator) stopping() {
+	if n := *v.s.TerminationGracePeriodSeconds; n < 0 || n > MaxGracePeriodSeconds {
+		v.invalid(v.spec.Child("terminationGracePeriodSeconds"), n, "must be from 0 to %d", MaxGracePeriodSeconds)
+	}
+	at := v.spec.Child("stopSignal")
+	v.signal(at, v.s.StopSignal)
+	switch s, _ := SignalNumber(v.s.StopSignal); s {
+	case unix.SIGSTOP, unix.SIGTSTP, unix.SIGCONT, unix.SIGCHLD:
+		v.invalid(at, v.s.StopSignal, "does not end a program")
+	}
+	if v.s.PreStop != nil {
+		v.handler(v.spec.Child("preStop"), v.s.PreStop)
+	}
+	r, at := v.s.Reload, v.spec.Child("reload")
+	switch {
+	case r == nil:
+	case (r.Signal == "") == (r.Exec == nil):
+		v.add(field.Required(at, "exactly one of signal and exec"))
+	case r.Exec != nil:
+		v.commandLine(at.Child("exec", "command"), r.Exec.Command)
+	default:
+		v.signal(at.Child("signal"), r.Signal)
+	}
+}
+
+func (v *processValidator) files() {
+	if d := v.s.StateDirectory; d != "" && !isBelow(d) {
+		v.invalid(v.spec.Child("stateDirectory"), d, "must be a relative path below the data directory, without ..")
+	}
+	v.text(v.spec.Child("stateDirectory"), v.s.StateDirectory)
+	seen := map[string]bool{}
+	for i, c := range v.s.ConfigFiles {
+		at := v.spec.Child("configFiles").Index(i)
+		switch {
+		case c.Path == "":
+			v.add(field.Required(at.Child("path"), ""))
+		case seen[path.Clean(c.Path)]:
+			v.add(field.Duplicate(at.Child("path"), c.Path))
+		}
+		seen[path.Clean(c.Path)] = true
+		v.text(at.Child("path"), c.Path)
+		v.oneOf(at.Child("onChange"), string(c.OnChange), string(ConfigChangeRestart), string(ConfigChangeReload), string(ConfigChangeIgnore))
+		if c.OnChange == ConfigChangeReload && v.s.Reload == nil {
+			v.invalid(at.Child("onChange"), string(c.OnChange), "needs spec.reload, which says how")
+		}
+	}
+}
+
+// isBelow tells whether a relative path names something below the directory it starts from.
+func isBelow(p string) bool {
+	c := path.Clean(p)
+	return p != "" && !path.IsAbs(p) && c != "." && c != ".." && !strings.HasPrefix(c, "../") && !strings.Contains(p, "\\")
+}

@@ -1,0 +1,15 @@
+package specs
+
+// DefaultMaxDeletePercent of a Stack's prune.
+const DefaultMaxDeletePercent = 50
+
+// Default fills in what the stack leaves out.
+func (o *Stack) Default() {
+	s := &o.Spec
+	or(&s.Source.Path, ".")
+	or(&s.Sync, SyncAuto)
+	or(&s.DeletionPolicy, DeletionDelete)
+	p := made(&s.Prune)
+	orPointer(&p.Enabled, true)
+	orPointer(&p.MaxDeletePercent, DefaultMaxDeletePercent)
+}
