@@ -32,7 +32,7 @@ type Column struct {
 	// Wide columns show with -o wide only.
 	Wide        bool
 	Description string
-	// Value of the column in an object of the kind: nil, a string, an int64 or a bool. For Age it is not called.
+	// Value of the column in an object of the kind: nil, a string, an int64 or a bool. A date is RFC 3339.
 	Value func(Object) any
 }
 
@@ -44,14 +44,16 @@ func (k *Kind) GVK() schema.GroupVersionKind {
 // Kinds lists every kind, in the order that help texts and status show them.
 var Kinds = []*Kind{
 	{Kind: "Stack", Plural: "stacks", Singular: "stack", ShortNames: []string{"st"}, Categories: []string{"all"},
-		Group: GroupName, Version: Version, New: func() Object { return &Stack{} }},
+		Group: GroupName, Version: Version, New: func() Object { return &Stack{} }, Columns: stackColumns},
 	{Kind: "Process", Plural: "processes", Singular: "process", ShortNames: []string{"proc"}, Categories: []string{"all"},
-		Group: GroupName, Version: Version, New: func() Object { return &Process{} }},
+		Group: GroupName, Version: Version, New: func() Object { return &Process{} }, Columns: processColumns},
 	{Kind: "Instance", Plural: "instances", Singular: "instance", ShortNames: []string{"inst"}, Categories: []string{"all"},
 		Group: GroupName, Version: Version, OperatorOnly: true, Instead: "declare a Process; its instances follow", New: func() Object { return &Instance{} },
+		Columns:        instanceColumns,
 		FieldSelectors: []string{"spec.process"}},
 	{Kind: "Event", Plural: "events", Singular: "event", ShortNames: []string{"ev"}, Version: "v1", Namespaced: true, OperatorOnly: true,
 		Instead: "events are told by the operator", New: func() Object { return &Event{} },
+		Columns: eventColumns,
 		FieldSelectors: []string{"involvedObject.kind", "involvedObject.name", "involvedObject.namespace", "involvedObject.uid",
 			"involvedObject.apiVersion", "reason", "type", "reportingComponent", "source"}},
 }
