@@ -40,6 +40,8 @@ const (
 // Event is one change of one object.
 type Event struct {
 	Type EventType
+	// Kind of the object.
+	Kind string
 	// Object as it is after the change; for Deleted as it was last, with the revision of the deletion.
 	Object Object
 	// Old is the object before the change; nil for Added.
@@ -57,7 +59,7 @@ type Codec interface {
 // Options of Open. Codec must be set.
 type Options struct {
 	Codec Codec
-	// History is how many events are kept for watches that resume. Default 10000.
+	// History is how many events are kept for watches that resume, besides that they are kept for about a minute. Default 10000.
 	History int
 	Log     logr.Logger
 }
@@ -73,6 +75,8 @@ var (
 	ErrGone = errors.New("revision is gone")
 	// ErrNewer: the file was written by a newer version.
 	ErrNewer = errors.New("written by a newer version")
+	// ErrClosed: the store, or the watch, was closed.
+	ErrClosed = errors.New("store is closed")
 	// ErrLocked: another operator has it open.
 	ErrLocked = errors.New("in use by another operator")
 )
