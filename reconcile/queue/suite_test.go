@@ -1,0 +1,15 @@
+package queue_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+func TestQueue(t *testing.T) {
+	RegisterFailHandler(Fail)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "queue", cfg, rep)
+}
