@@ -158,9 +158,12 @@ var _ = Describe("Store", func() {
 	It("refuses a damaged file without falling over", func() {
 		path := filepath.Join(GinkgoT().TempDir(), "state.db")
 		s := open(path)
-		for i := range 200 {
-			create(s, strconv.Itoa(i), "some text to fill pages with")
-		}
+		txn(s, func(t *store.Tx) (err error) {
+			for i := range 200 {
+				err = errors.Join(err, t.Create(newThing(strconv.Itoa(i), "some text to fill pages with"), "Thing"))
+			}
+			return err
+		})
 		Expect(s.Close()).To(Succeed())
 		good, err := os.ReadFile(path)
 		Expect(err).NotTo(HaveOccurred())
