@@ -36,10 +36,10 @@ var verbs = []struct {
 	group string
 	make  []func(*command) *cobra.Command
 }{
-	{"Change what runs:", []func(*command) *cobra.Command{}},
-	{"See what runs:", []func(*command) *cobra.Command{}},
+	{"Change what runs:", []func(*command) *cobra.Command{newApply, newPlan, newDiff, newDelete}},
+	{"See what runs:", []func(*command) *cobra.Command{newGet, newLogs, newEvents, newWait}},
 	{"Act on what runs:", []func(*command) *cobra.Command{}},
-	{"Help yourself:", []func(*command) *cobra.Command{newVersion}},
+	{"Help yourself:", []func(*command) *cobra.Command{newAPIResources, newVersion}},
 }
 
 // Run carries out one command line and returns its exit code. It does not call os.Exit, and reads the environment only for
