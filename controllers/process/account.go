@@ -99,6 +99,8 @@ func number(s string) uint32 {
 	return uint32(n)
 }
 
+func (v *resolver) stateDirectory(name string) string { return filepath.Join(v.stateDir, "data", name) }
+
 // makeStateDirectory makes a directory that only the program's user can enter. The directories above it let that user through,
 // no further: what else is in them is the owner's alone.
 func (v *resolver) makeStateDirectory(path string, as *syscall.Credential) *fault {

@@ -25,7 +25,7 @@ func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 		return specs.StateWaiting{}, true
 	}
 	d.after(left)
-	w := waiting(waitCrashLoop, exitText(r.Exit)+lastWords(in.Tail))
+	w := waiting(specs.ReasonCrashLoopBackOff, exitText(r.Exit)+lastWords(in.Tail))
 	w.Until = seconds(r.ExitedAt.Add(wait))
 	return w, false
 }

@@ -7,17 +7,10 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// Reasons why an instance that is desired does not run. They stand in its state and in the conditions of its process.
+// Reasons why an instance that is desired does not run, beside those of specs.
 const (
-	waitSuspended  = "Suspended"
-	waitShutdown   = "Shutdown"
-	waitReplacing  = "Replacing"
-	waitDependency = "WaitingForDependency"
-	waitRefs       = "UnresolvedRefs"
-	waitCrashLoop  = "CrashLoopBackOff"
-	waitStarting   = "Starting"
-	reasonCannot   = "CannotStart"
-	reasonPort     = "PortUnavailable"
+	waitShutdown  = "Shutdown"
+	waitReplacing = "Replacing"
 )
 
 // quickRun is how long a run must have lasted for its first restart to be at once.
@@ -29,7 +22,7 @@ func (d *decider) ended(in *instance) specs.StateWaiting {
 		return waiting(waitShutdown, "the operator stops everything")
 	}
 	if d.suspended {
-		return waiting(waitSuspended, d.suspendReason())
+		return waiting(specs.ReasonSuspended, d.suspendReason())
 	}
 	if !d.again(in) {
 		return specs.StateWaiting{} // Terminated says it all
@@ -42,7 +35,7 @@ func (d *decider) ended(in *instance) specs.StateWaiting {
 	w, due := d.backOff(in)
 	if due {
 		a := d.start(in)
-		w = waiting(waitStarting, "")
+		w = waiting(specs.ReasonStarting, "")
 		if d.Template != nil {
 			a.Verb, a.Fault = verbRefuse, *d.Template
 			w = waiting(d.Template.Reason, d.Template.Message)
@@ -123,11 +116,11 @@ func (d *decider) unmet() []dependency {
 }
 
 func (d *decider) waitingFor(unmet []dependency) specs.StateWaiting {
-	reason, texts := waitDependency, make([]string, len(unmet))
+	reason, texts := specs.ReasonWaitingForDependency, make([]string, len(unmet))
 	for i, dep := range unmet {
 		texts[i] = dep.Name + " to be " + string(dep.Condition)
 		if !dep.Found {
-			reason, texts[i] = waitRefs, texts[i]+" (no such process)"
+			reason, texts[i] = specs.ReasonRefsNotFound, texts[i]+" (no such process)"
 		}
 	}
 	return waiting(reason, "waits for "+strings.Join(texts, " and "))
@@ -136,14 +129,11 @@ func (d *decider) waitingFor(unmet []dependency) specs.StateWaiting {
 // start is the action that starts the instance, now or when its time comes.
 func (d *decider) start(in *instance) action {
 	a := action{Verb: verbStart, ID: in.ID, Ordinal: in.Ordinal, Attempt: 1}
-	if in.Failure != nil {
-		a.Attempt = in.Failure.Attempt + 1
-	}
 	r := in.Run
 	if r == nil {
 		return a
 	}
-	a.Attempt = max(a.Attempt, r.Attempt+1)
+	a.Attempt = r.Attempt + 1
 	a.Restarts, a.Streak, a.Message = r.Note.Restarts+1, nextStreak(r, d.resetAfter()), exitText(r.Exit)
 	switch {
 	case r.Exit.Rebooted:

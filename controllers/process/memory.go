@@ -28,8 +28,12 @@ type memory struct {
 	instances []*instanceMemory
 	// logs of instances that are no more, oldest first.
 	logs []string
-	// paths of files that matter to the process.
-	paths []string
+	// paths of files that matter to the process; mending are those whose change may mend a failed start. watched is the generation,
+	// counted from 1, that they are of.
+	paths, mending []string
+	watched        int64
+	// depends is the process whose dependsOn is known to others.
+	depends *specs.Process
 }
 
 // templateKey is equal as long as the template hash must be.

@@ -28,8 +28,12 @@ type note struct {
 	Config map[string]string `json:"cfg,omitempty"`
 	// Executable that was started.
 	Executable fileID `json:"x,omitzero"`
-	// Stop is how to stop it when its Process is gone.
-	Stop stopPlan `json:"s,omitzero"`
+	// Stop is how to stop it when its Process is gone; User, Group, Dir and StateDirectory are for what is executed then.
+	Stop           stopPlan `json:"s,omitzero"`
+	User           string   `json:"u,omitempty"`
+	Group          string   `json:"g,omitempty"`
+	Dir            string   `json:"w,omitempty"`
+	StateDirectory string   `json:"sd,omitempty"`
 }
 
 // stopPlan is how an instance is stopped.

@@ -23,7 +23,7 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 	dir := ""
 	if p, ok := getProcess(l.view, l.name); ok {
 		var err error
-		if dir, err = r.dir(p); err != nil {
+		if dir, err = r.dir(l.view, p); err != nil {
 			return nil, err
 		}
 		l.m.template(p, dir)
@@ -90,7 +90,7 @@ func isMet(p *specs.Process, c specs.DependencyCondition) bool {
 	case specs.DependencyCompleted:
 		return conditionTrue(p.Status.Conditions, conditionCompleted)
 	}
-	return conditionTrue(p.Status.Conditions, conditionReady)
+	return conditionTrue(p.Status.Conditions, specs.ConditionReady)
 }
 
 // instances lists what is desired and what is there.
@@ -125,13 +125,13 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 	if im != nil {
 		im.see(ri, found, stored, o.Now)
 		in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
-		r.observeRun(o, &in, im)
+		r.observeRun(o, l, &in, im)
 	}
 	o.Instances = append(o.Instances, in)
 }
 
 // observeRun adds what belongs to a run.
-func (r *Reconciler) observeRun(o *observed, in *instance, im *instanceMemory) {
+func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceMemory) {
 	if im.run == nil {
 		in.Ended = im.ended
 		return
@@ -146,9 +146,9 @@ func (r *Reconciler) observeRun(o *observed, in *instance, im *instanceMemory) {
 	in.Ended, in.Tail, in.ReadySince = im.ended, im.tail, im.readySince
 	in.Health = r.healthOf(o, in, im)
 	if o.Process != nil && in.Hash == o.Hash {
-		in.Config = r.configChange(&o.Process.Spec, o.Process, im)
+		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
 	}
-	in.Executable, in.ExecutableChanged = r.executable(in, im)
+	in.Executable, in.ExecutableChanged = r.executable(in, im, o.Name)
 	if in.live() {
 		in.LogFault = logFault(r.logs.Health(in.ID))
 	}
@@ -160,7 +160,7 @@ func (r *Reconciler) observeRun(o *observed, in *instance, im *instanceMemory) {
 // storedReady is since when status has it ready.
 func storedReady(st *specs.InstanceStatus, now time.Time) time.Time {
 	for i := range st.Conditions {
-		if c := &st.Conditions[i]; c.Type == conditionReady && c.Status == "True" {
+		if c := &st.Conditions[i]; c.Type == specs.ConditionReady && c.Status == "True" {
 			return awake(now, c.LastTransitionTime.Time)
 		}
 	}

@@ -64,8 +64,8 @@ type instance struct {
 	Ended *specs.StateTerminated
 	// Tail is the last lines of a run that ended in failure.
 	Tail []string
-	// LogFault says what is wrong with its log; empty is nothing.
-	LogFault string
+	// LogFault says what is wrong with its log; without a reason it is nothing.
+	LogFault fault
 	// ReadySince is when it became ready, as far as is known; zero when it is not.
 	ReadySince time.Time
 }
@@ -99,8 +99,6 @@ type failure struct {
 	// At, on the awake time line; Count of failures in a row.
 	At    time.Time
 	Count int
-	// Attempt that it was.
-	Attempt int
 	// Generation and Restart request that it was tried with: another one is tried at once.
 	Generation int64
 	Restart    string

@@ -31,11 +31,11 @@ func (d *decider) status() {
 	d.ready(&c, &t, done)
 	if stall := d.stalled(&t); stall != "" {
 		if !settled && t.worst != nil {
-			c.set(conditionReconciling, true, "Retrying", t.worst.held.Message)
+			c.set(specs.ConditionReconciling, true, "Retrying", t.worst.held.Message)
 		}
-		c.set(conditionStalled, true, stall, d.worstText(&t))
+		c.set(specs.ConditionStalled, true, stall, d.worstText(&t))
 	} else if !settled {
-		c.set(conditionReconciling, true, "Progressing", d.worstText(&t))
+		c.set(specs.ConditionReconciling, true, specs.ReasonProgressing, d.worstText(&t))
 	}
 	c.set(conditionStarted, t.started+t.completed >= want && !d.suspended, "Instances", ratio(t.started, want)+" started")
 	if p.Spec.RestartPolicy != specs.RestartAlways && p.Spec.RestartPolicy != "" {
@@ -43,7 +43,7 @@ func (d *decider) status() {
 	}
 	d.references(&c)
 	if t.executables > 0 {
-		c.set(conditionExecutable, true, "FileReplaced", count(t.executables, "instance")+" of it run another file than the one on disk")
+		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")
 	}
 	st.Conditions = c.list
 }
@@ -64,7 +64,7 @@ func (d *decider) count() (t tally) {
 		switch {
 		case live:
 			t.updated++
-		case st.State.Terminated != nil && st.State.Terminated.Reason == "Completed":
+		case st.State.Terminated != nil && st.State.Terminated.Reason == specs.ReasonCompleted:
 			t.completed++
 			t.ended++
 		case st.State.Terminated != nil:
@@ -76,7 +76,7 @@ func (d *decider) count() (t tally) {
 		if st.State.Running != nil && st.Started {
 			t.started++
 		}
-		if hasCondition(st, conditionExecutable) {
+		if hasCondition(st, specs.ConditionExecutableChanged) {
 			t.executables++
 		}
 		if r := rank(out); r > t.worstRank {
@@ -99,17 +99,17 @@ func hasCondition(st *specs.InstanceStatus, kind string) bool {
 func rank(out *instanceDecision) int {
 	st := &out.Status
 	switch {
-	case out.held.Reason == reasonCannot || out.held.Reason == reasonPort:
+	case out.held.Reason == specs.ReasonCannotStart || out.held.Reason == specs.ReasonPortUnavailable:
 		return 9
-	case out.held.Reason == waitCrashLoop:
+	case out.held.Reason == specs.ReasonCrashLoopBackOff:
 		return 8
-	case out.held.Reason == waitRefs:
+	case out.held.Reason == specs.ReasonRefsNotFound:
 		return 7
-	case out.held.Reason == waitDependency:
+	case out.held.Reason == specs.ReasonWaitingForDependency:
 		return 6
 	case out.held.Reason != "":
 		return 5
-	case st.State.Terminated != nil && st.State.Terminated.Reason != "Completed":
+	case st.State.Terminated != nil && st.State.Terminated.Reason != specs.ReasonCompleted:
 		return 8
 	case st.State.Stopping != nil:
 		return 4
@@ -125,30 +125,35 @@ func (d *decider) ready(c *conditions, t *tally, done bool) {
 	text := ratio(t.ready, want) + " ready"
 	switch {
 	case d.Down:
-		c.set(conditionReady, false, waitShutdown, text)
+		c.set(specs.ConditionReady, false, waitShutdown, text)
 	case d.suspended:
-		c.set(conditionReady, false, waitSuspended, d.suspendReason())
+		c.set(specs.ConditionReady, false, specs.ReasonSuspended, d.suspendReason())
 	case done:
-		c.set(conditionReady, true, "Completed", ratio(t.completed, want)+" completed")
+		c.set(specs.ConditionReady, true, specs.ReasonCompleted, ratio(t.completed, want)+" completed")
+	case want == 0:
+		c.set(specs.ConditionReady, t.live == 0, specs.ReasonStopped, "replicas is 0")
 	case t.ready >= want && t.live == t.updated:
-		c.set(conditionReady, true, "Running", text)
+		c.set(specs.ConditionReady, true, specs.ReasonRunning, text)
 	case t.ready >= want:
-		c.set(conditionReady, true, "Running", text+"; old copies are ending")
+		c.set(specs.ConditionReady, true, specs.ReasonRunning, text+"; old copies are ending")
 	case t.worst == nil:
-		c.set(conditionReady, false, "Progressing", text)
+		c.set(specs.ConditionReady, false, specs.ReasonProgressing, text)
 	default:
-		c.set(conditionReady, false, d.worstReason(t), text+": "+d.worstText(t))
+		c.set(specs.ConditionReady, false, d.worstReason(t), text+": "+d.worstText(t))
 	}
 }
 
 func (d *decider) worstReason(t *tally) string {
 	out := t.worst
 	for i := range out.Status.Conditions {
-		if c := &out.Status.Conditions[i]; c.Type == conditionReady {
+		if c := &out.Status.Conditions[i]; c.Type == specs.ConditionReady {
+			if c.Status == "True" {
+				return specs.ReasonMinReadySeconds
+			}
 			return c.Reason
 		}
 	}
-	return "NotReady"
+	return specs.ReasonNotReady
 }
 
 // worstText is what the worst instance says, and when it is tried again.
@@ -159,7 +164,7 @@ func (d *decider) worstText(t *tally) string {
 	var b strings.Builder
 	b.WriteString(t.worst.ID)
 	for i := range t.worst.Status.Conditions {
-		if c := &t.worst.Status.Conditions[i]; c.Type == conditionReady && c.Message != "" {
+		if c := &t.worst.Status.Conditions[i]; c.Type == specs.ConditionReady && c.Message != "" {
 			b.WriteString(": " + c.Message)
 		}
 	}
@@ -175,7 +180,7 @@ func (d *decider) stalled(t *tally) string {
 		return ""
 	}
 	switch r := t.worst.held.Reason; r {
-	case reasonCannot, reasonPort, waitCrashLoop, waitRefs:
+	case specs.ReasonCannotStart, specs.ReasonPortUnavailable, specs.ReasonCrashLoopBackOff, specs.ReasonRefsNotFound:
 		return r
 	}
 	if s := t.worst.Status.State.Terminated; s != nil {
@@ -196,10 +201,10 @@ func (d *decider) references(c *conditions) {
 		}
 	}
 	if len(missing) > 0 {
-		c.set(conditionRefs, false, "NotFound", "no process "+strings.Join(missing, ", "))
+		c.set(specs.ConditionResolvedRefs, false, specs.ReasonRefsNotFound, "no process "+strings.Join(missing, ", "))
 		return
 	}
-	c.set(conditionRefs, true, "Found", "")
+	c.set(specs.ConditionResolvedRefs, true, specs.ReasonResolved, "")
 }
 
 func (d *decider) suspendReason() string {

@@ -1,7 +1,6 @@
 package process
 
 import (
-	"net"
 	"strconv"
 	"syscall"
 	"time"
@@ -12,17 +11,11 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// Condition types of an Instance and a Process beside Ready, Reconciling and Stalled.
+// Condition types beside those of specs. Started and Completed are what dependencies wait for.
 const (
-	conditionReady       = "Ready"
-	conditionReconciling = "Reconciling"
-	conditionStalled     = "Stalled"
-	conditionStarted     = "Started"
-	conditionCompleted   = "Completed"
-	conditionRefs        = "ResolvedRefs"
-	conditionExecutable  = "ExecutableChanged"
-	conditionStray       = "StrayProcesses"
-	conditionLog         = "LogDamaged"
+	conditionStarted   = "Started"
+	conditionCompleted = "Completed"
+	conditionStray     = "StrayProcesses"
 )
 
 // instanceStatus says how an instance is.
@@ -98,7 +91,7 @@ func endpoints(ports []specs.InstancePort, stored *specs.InstanceStatus) []strin
 	}
 	out := make([]string, len(ports))
 	for i, p := range ports {
-		out[i] = net.JoinHostPort(specs.DefaultHost, strconv.Itoa(int(p.Port)))
+		out[i] = hostPort(specs.DefaultHost, p.Port)
 	}
 	return out
 }
@@ -122,15 +115,15 @@ func (d *decider) instanceConditions(in *instance, out *instanceDecision) {
 	}
 	c := conditions{now: d.Now, old: old}
 	reason, message := d.readyReason(in, out)
-	c.set(conditionReady, out.Status.Ready, reason, message)
+	c.set(specs.ConditionReady, out.Status.Ready, reason, message)
 	if in.live() && in.ExecutableChanged {
-		c.set(conditionExecutable, true, "FileReplaced", "the file is another than the one that runs")
+		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, "the file is another than the one that runs")
 	}
 	if in.Run != nil && in.Run.Stray > 0 {
-		c.set(conditionStray, true, "Escaped", count(in.Run.Stray, "process")+" of it live outside of its group")
+		c.set(conditionStray, true, specs.ReasonEscaped, count(in.Run.Stray, "process")+" of it live outside of its group")
 	}
-	if in.LogFault != "" {
-		c.set(conditionLog, true, "ChangedByWorkload", in.LogFault)
+	if in.LogFault.Reason != "" {
+		c.set(specs.ConditionLogIntact, false, in.LogFault.Reason, in.LogFault.Message)
 	}
 	out.Status.Conditions = c.list
 }
@@ -142,39 +135,39 @@ func (d *decider) readyReason(in *instance, out *instanceDecision) (reason, mess
 	case st.State.Waiting != nil:
 		return st.State.Waiting.Reason, st.State.Waiting.Message
 	case st.State.Stopping != nil:
-		return "Stopping", st.State.Stopping.Reason
+		return specs.ReasonStopping, st.State.Stopping.Reason
 	case st.State.Terminated != nil:
 		return st.State.Terminated.Reason, st.State.Terminated.Message
 	case !in.Health.Probed && (in.Health.Started || in.Health.Ready):
 		return "LastKnown", "not probed since the operator started"
 	case !in.Health.Started:
-		return "NotStarted", in.Health.Message
+		return specs.ReasonStarting, in.Health.Message
 	case !in.Health.Ready:
-		return "NotReady", in.Health.Message
+		return specs.ReasonReadinessFailed, in.Health.Message
 	}
-	return "Running", ""
+	return specs.ReasonRunning, ""
 }
 
 // terminated tells how a run ended.
 func terminated(r *run, s *stop, tail []string) *specs.StateTerminated {
-	t := &specs.StateTerminated{Reason: "Unknown", ExitCode: -1, StartedAt: *seconds(r.StartedAt), FinishedAt: *seconds(r.ExitedAt)}
+	t := &specs.StateTerminated{Reason: specs.ReasonUnknown, ExitCode: -1, StartedAt: *seconds(r.StartedAt), FinishedAt: *seconds(r.ExitedAt)}
 	x := r.Exit
 	switch {
 	case x.Rebooted && !x.Known:
-		t.Message = "the host went down"
+		t.Reason, t.Message = specs.ReasonLost, "the host went down"
 	case !x.Known:
 		t.Message = "nobody saw it end"
 	case x.Signal != 0:
-		t.Reason, t.Signal, t.ExitCode = "Signaled", signalName(x.Signal), int32(128+x.Signal)
+		t.Reason, t.Signal, t.ExitCode = specs.ReasonSignaled, signalName(x.Signal), int32(128+x.Signal)
 	case x.Code == 0:
-		t.Reason, t.ExitCode = "Completed", 0
+		t.Reason, t.ExitCode = specs.ReasonCompleted, 0
 	default:
-		t.Reason, t.ExitCode = "Error", int32(x.Code)
+		t.Reason, t.ExitCode = specs.ReasonError, int32(x.Code)
 	}
 	if s != nil && s.failed() {
-		t.Reason = string(stopLiveness)
+		t.Reason = string(s.Reason)
 	}
-	if t.Message == "" && t.Reason != "Completed" {
+	if t.Message == "" && t.Reason != specs.ReasonCompleted {
 		t.Message = exitText(x) + lastWords(tail)
 	}
 	return t

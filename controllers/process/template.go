@@ -51,7 +51,7 @@ func (v *resolver) resolve(s subject) (*resolved, *fault) {
 	}
 	out := &resolved{Credential: who.credential}
 	if name := s.process.Spec.StateDirectory; name != "" {
-		out.StateDirectory = filepath.Join(v.stateDir, "data", name)
+		out.StateDirectory = v.stateDirectory(name)
 	}
 	if out.values, f = v.environment(s, who, out.StateDirectory); f != nil {
 		return nil, f
@@ -141,7 +141,7 @@ func executable(path string) *fault {
 
 // cannot is a fault found before anything was tried; path is the file that may mend it.
 func cannot(path, format string, args ...any) *fault {
-	return &fault{Reason: reasonCannot, Message: fmt.Sprintf(format, args...), Early: true, Path: path}
+	return &fault{Reason: specs.ReasonCannotStart, Message: fmt.Sprintf(format, args...), Early: true, Path: path}
 }
 
 // plain is an error without the path that the message has already.
