@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 )
@@ -50,7 +51,9 @@ func (s *Store) Blobs(bucket string, fn func(key string, value []byte) bool) {
 	for more {
 		var page []write
 		err := s.disk.db.View(func(tx *bbolt.Tx) error {
-			page, from, more = blobPageFrom(tx, bucket, from)
+			begin := from
+			page, from, more = blobPageFrom(tx, bucket, begin)
+			page = s.healed(page, bucket, begin, from)
 			return nil
 		})
 		if err != nil {
@@ -58,21 +61,31 @@ func (s *Store) Blobs(bucket string, fn func(key string, value []byte) bool) {
 			return
 		}
 		for _, w := range page {
-			v, ok := s.healed(blobKey{bucket, w.key}, w.value)
-			if ok && !fn(w.key, v) {
+			if !fn(w.key, w.value) {
 				return
 			}
 		}
 	}
 }
 
-func (s *Store) healed(k blobKey, v []byte) ([]byte, bool) {
+// healed is the page, of the keys from begin to before end (empty: to the last), without what a failed commit may have left on disk.
+func (s *Store) healed(page []write, bucket, begin, end string) []write {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	if h, ok := s.heal[k]; ok {
-		return bytes.Clone(h), h != nil
+	if len(s.heal) == 0 {
+		return page
 	}
-	return v, true
+	page = slices.DeleteFunc(page, func(w write) bool {
+		_, ok := s.heal[blobKey{bucket, w.key}]
+		return ok
+	})
+	for k, v := range s.heal {
+		if k.bucket == bucket && k.key >= begin && (end == "" || k.key < end) && v != nil {
+			page = append(page, write{bucketBlobs, bucket, k.key, bytes.Clone(v)})
+		}
+	}
+	slices.SortFunc(page, func(a, b write) int { return cmp.Compare(a.key, b.key) })
+	return page
 }
 
 // blobPageFrom copies the blobs from a key on, up to about blobPage, and answers the key to go on from.

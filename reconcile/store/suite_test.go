@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"path/filepath"
 	"testing"
 
@@ -37,7 +38,13 @@ func (t *thing) DeepCopyObject() runtime.Object {
 // codec keeps things as JSON.
 type codec struct{}
 
-func (codec) Encode(o store.Object) ([]byte, error) { return json.Marshal(o) }
+func (codec) Encode(o store.Object) ([]byte, error) {
+	if o.(*thing).Value == "unencodable" {
+		return nil, errors.New("unencodable")
+	}
+	return json.Marshal(o)
+}
+
 func (codec) Decode(_ string, b []byte) (store.Object, error) {
 	t := &thing{}
 	return t, json.Unmarshal(b, t)
