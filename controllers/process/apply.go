@@ -127,7 +127,7 @@ func (r *Reconciler) forgetRun(m *memory, o *observed, im *instanceMemory) error
 		r.event(o, specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
 	}
 	r.prober.drop(im.id)
-	m.drop(im.id)
+	im.run, im.stop, im.failure, im.attached = nil, nil, nil, false // sweep drops it once its object is gone
 	m.logs = append(m.logs, im.id)
 	for keep := max(keptLogs, int(o.replicas())); len(m.logs) > keep; m.logs = m.logs[1:] {
 		if err := r.logs.Remove(m.logs[0]); err != nil {

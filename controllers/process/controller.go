@@ -125,7 +125,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.write(ctx, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
-	if o.Process == nil && len(o.Instances) == 0 {
+	m.sweep(o.Process == nil)
+	if o.Process == nil && len(m.instances) == 0 {
 		r.forget(req.Name, m)
 	}
 	return d.Result, failed

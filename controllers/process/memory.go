@@ -82,8 +82,12 @@ func (m *memory) find(id string) *instanceMemory {
 	return nil
 }
 
-func (m *memory) drop(id string) {
-	m.instances = slices.DeleteFunc(m.instances, func(im *instanceMemory) bool { return im.id == id })
+// sweep drops what nothing is left of, and nothing is wanted.
+func (m *memory) sweep(gone bool) {
+	m.instances = slices.DeleteFunc(m.instances, func(im *instanceMemory) bool {
+		wanted := !gone && im.hash == m.hash && int(im.ordinal) < len(m.ids)
+		return im.run == nil && !wanted
+	})
 }
 
 // copyForPlan is a copy that a plan may use: what it points to is never changed, only replaced.
