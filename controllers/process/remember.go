@@ -56,9 +56,7 @@ func (r *Reconciler) memory(name string) *memory {
 // forget drops the memory of a process that is gone with all that it had.
 func (r *Reconciler) forget(name string, m *memory) {
 	for _, id := range m.logs {
-		if err := r.logs.Remove(id); err != nil {
-			r.o.Log.Error(err, "cannot remove a log", "instance", id)
-		}
+		r.removeLog(id)
 	}
 	r.files.watch(name, m.paths, nil)
 	r.depend(name, m.depends, nil)

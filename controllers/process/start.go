@@ -24,6 +24,7 @@ func (r *Reconciler) start(m *memory, o *observed, im *instanceMemory, a action)
 		return
 	}
 	im.failure = nil
+	m.logs = without(m.logs, im.id) // it is in use again
 }
 
 func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a action) *fault {
