@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 
-	"mirroros.dev/mirroros/controllers/process/logs"
-	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
@@ -35,23 +32,6 @@ type Options struct {
 	Log logr.Logger
 }
 
-// Runtime runs programs; *runner.Runner is one.
-type Runtime interface {
-	Run(ctx context.Context, notify func(id string)) error
-	List() []runner.Instance
-	Get(id string) (runner.Instance, bool)
-	Start(runner.Spec) (runner.Instance, error)
-	Stop(id string, sig syscall.Signal) error
-	Signal(id string, sig syscall.Signal) error
-	Kill(id string) error
-	Forget(id string) error
-}
-
-// Recorder tells events; *reconcile.Recorder is one.
-type Recorder interface {
-	Event(o specs.Object, typ, reason, message string)
-}
-
 // Reconciler keeps processes running. It is safe for many workers, each with another process.
 type Reconciler struct {
 	client   *reconcile.Client
@@ -67,6 +47,7 @@ type Reconciler struct {
 	o        Options
 	down     atomic.Bool
 	view     plan.View
+	rooms    sync.Pool // *[]instance: what a reconcile looks at, and nobody after it
 
 	mu       sync.Mutex // guards the fields below
 	memories map[string]*memory
@@ -106,11 +87,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	var o *observed
 	var d decision
 	var failed error
+	room, _ := r.rooms.Get().(*[]instance)
+	if room == nil {
+		room = &[]instance{}
+	}
+	defer func() { clear(*room); r.rooms.Put(room) }()
 	for round := 0; ; round++ {
 		var err error
-		if o, err = r.observe(look{view: r.view, m: m, name: req.Name}); err != nil {
+		if o, err = r.observe(look{view: r.view, m: m, name: req.Name, room: (*room)[:0]}); err != nil {
 			return reconcile.Result{}, fmt.Errorf("cannot look at process %q: %w", req.Name, err)
 		}
+		*room = o.Instances
 		d = decide(o)
 		if len(d.Actions) == 0 || failed != nil || ctx.Err() != nil {
 			break
@@ -137,15 +124,4 @@ func (r *Reconciler) now() time.Time {
 		return r.o.Now()
 	}
 	return time.Now()
-}
-
-// LogKeeper keeps the output of instances; *logs.Logs is one.
-type LogKeeper interface {
-	logWriter
-	Attach(id string, maxBytes int64, pid int) error
-	Detach(id string)
-	Tail(id string, n int) []string
-	Health(id string) logs.Health
-	Remove(id string) error
-	List() []string
 }

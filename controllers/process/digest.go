@@ -18,13 +18,13 @@ type digests struct {
 
 	mu      sync.Mutex // guards all below
 	known   map[fileID]string
-	waiting map[fileID][]string // processes to tell
+	waiting map[fileID]map[string]bool // processes to tell
 	queue   []fileID
 	wake    chan struct{}
 }
 
 func newDigests(done func(process string)) *digests {
-	return &digests{done: done, known: map[fileID]string{}, waiting: map[fileID][]string{}, wake: make(chan struct{}, 1)}
+	return &digests{done: done, known: map[fileID]string{}, waiting: map[fileID]map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // maxDigests is how many are remembered; a host has fewer programs.
@@ -38,13 +38,11 @@ func (d *digests) of(id fileID, process string) string {
 		return s
 	}
 	if d.waiting[id] == nil {
+		d.waiting[id] = map[string]bool{}
 		d.queue = append(d.queue, id)
-		select {
-		case d.wake <- struct{}{}:
-		default:
-		}
+		wake(d.wake)
 	}
-	d.waiting[id] = append(d.waiting[id], process)
+	d.waiting[id][process] = true
 	return ""
 }
 
@@ -87,7 +85,7 @@ func (d *digests) finish(id fileID, digest string) {
 	tell := d.waiting[id]
 	delete(d.waiting, id)
 	d.mu.Unlock()
-	for _, p := range tell {
+	for p := range tell {
 		d.done(p)
 	}
 }

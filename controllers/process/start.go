@@ -3,19 +3,12 @@ package process
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"syscall"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/specs"
 )
-
-// logWriter is what a start needs of the logs.
-type logWriter interface {
-	Writer(id string, maxBytes int64) (*os.File, error)
-	Mark(id string, attempt int) error
-}
 
 // start starts one run of an instance, or remembers why not.
 func (r *Reconciler) start(m *memory, o *observed, im *instanceMemory, a action) {
