@@ -1,0 +1,16 @@
+package process
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// The tests are inside the package: decide and what it knows are its own.
+func TestProcess(t *testing.T) {
+	RegisterFailHandler(Fail)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "controllers/process", cfg, rep)
+}
