@@ -5,9 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 
 	k8sjson "sigs.k8s.io/json"
-	k8syaml "sigs.k8s.io/yaml"
 )
 
 // MaxFileBytes is the largest file that Load reads. A larger one is a fault.
@@ -23,30 +23,34 @@ func Load(file string, data []byte) ([]*Document, []Fault) {
 	var docs []*Document
 	var faults []Fault
 	for _, p := range split(bytes.TrimPrefix(data, utf8BOM)) {
-		d := newDocument(file, p)
+		d := &Document{File: file, Line: p.line, Text: p.text}
 		faults = append(faults, d.load()...)
 		docs = append(docs, d)
 	}
 	return docs, faults
 }
 
-// load fills the document in. Almost every document of a running stack is good, so the quick way comes first, and only what it
-// refuses is looked at again with places.
-func (d *Document) load() []Fault {
-	if plain(d.Text) {
-		if o, err := decodeYAML(d.Text); err == nil {
-			Default(o)
-			if len(Validate(o)) == 0 {
-				d.Kind, d.Name, d.Object = o.GetObjectKind().GroupVersionKind().Kind, o.GetName(), o
-				return nil
-			}
-		}
-	}
-	return d.examine()
-}
-
 // Decode reads one object from JSON as strictly as Load does, without defaults and validation.
 func Decode(data []byte) (Object, error) {
+	k, err := kindOfJSON(data)
+	if err != nil {
+		return nil, err
+	}
+	o := k.New()
+	strict, err := k8sjson.UnmarshalStrict(data, o)
+	if err != nil {
+		return nil, err
+	}
+	return o, errors.Join(strict...)
+}
+
+// kindOfJSON finds the kind that an object says it has.
+func kindOfJSON(data []byte) (*Kind, error) {
+	for _, k := range Kinds { // sorted keys come first, and most objects have them sorted
+		if bytes.HasPrefix(data, jsonHeads()[k]) {
+			return k, nil
+		}
+	}
 	var head struct {
 		APIVersion string `json:"apiVersion"`
 		Kind       string `json:"kind"`
@@ -58,32 +62,14 @@ func Decode(data []byte) (Object, error) {
 	if k == nil || k.GVK().GroupVersion().String() != head.APIVersion {
 		return nil, fmt.Errorf("cannot decode kind %q of %q: %s", head.Kind, head.APIVersion, knownKinds())
 	}
-	o := k.New()
-	strict, err := k8sjson.UnmarshalStrict(data, o)
-	if err != nil {
-		return nil, err
-	}
-	return o, errors.Join(strict...)
+	return k, nil
 }
 
-// decodeYAML is the quick way. What it takes for good is good; what it refuses may be good all the same.
-func decodeYAML(text []byte) (Object, error) {
-	data, err := k8syaml.YAMLToJSONStrict(text)
-	if err != nil {
-		return nil, err
+// jsonHeads are how the JSON of each kind begins, with sorted keys and no spaces.
+var jsonHeads = sync.OnceValue(func() map[*Kind][]byte {
+	heads := map[*Kind][]byte{}
+	for _, k := range Kinds {
+		heads[k] = fmt.Appendf(nil, `{"apiVersion":%q,"kind":%q,"metadata":{`, k.GVK().GroupVersion().String(), k.Kind)
 	}
-	if ambiguous(data) {
-		return nil, errAmbiguous
-	}
-	o, err := Decode(data)
-	if err != nil {
-		return nil, err
-	}
-	if kindOfObject(o).OperatorOnly || setsOperatorFields(o) {
-		return nil, errAmbiguous
-	}
-	return o, nil
-}
-
-// errAmbiguous sends a document the long way; nobody sees it.
-var errAmbiguous = errors.New("only the nodes can tell what this means")
+	return heads
+})
