@@ -61,8 +61,8 @@ func (w *walker) document(n *yaml.Node) bool {
 	case version != GroupVersion.String() && foreignKind(version, kind) != "":
 		w.faultAt(kindKey, "kind", "%s", foreignKind(version, kind))
 		return false
-	case laterKinds[kind]:
-		w.faultAt(kindKey, "kind", "%s is not in this version yet", kind)
+	case laterKinds[kind] != "":
+		w.faultAt(kindKey, "kind", "%s %s", kind, laterKinds[kind])
 		return false
 	}
 	w.kind = KindOf(kind)
