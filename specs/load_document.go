@@ -99,6 +99,10 @@ func (w *walker) object(root *yaml.Node) Object {
 		w.faultAt(nil, "", "is too large when its aliases are written out")
 		return nil
 	}
+	if w.full() {
+		w.faults = append(w.faults, Fault{File: w.doc.File, Line: w.faults[maxFaults-1].Line, Message: "there are more faults from here on"})
+		return nil
+	}
 	Default(o)
 	for _, e := range Validate(o) {
 		w.validation(root, e)
