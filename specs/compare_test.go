@@ -73,3 +73,14 @@ var _ = Describe("References", func() {
 		Expect(specs.References(&specs.Stack{})).To(BeEmpty())
 	})
 })
+
+var _ = Describe("Validate", func() {
+	It("takes an object without defaults as if it had them, and leaves it as it is", func() {
+		p := &specs.Process{Spec: specs.ProcessSpec{Command: []string{"a"}}}
+		p.Name = "web"
+		Expect(specs.Validate(p)).To(BeEmpty())
+		Expect(p.Spec.Replicas).To(BeNil())
+		s := &specs.Stack{}
+		Expect(specs.Validate(s)).To(HaveLen(1))
+	})
+})

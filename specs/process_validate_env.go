@@ -115,7 +115,7 @@ func (v *processValidator) argumentReferences(at *field.Path, args []string, var
 			case x.known:
 			case len(v.s.EnvFrom) > 0:
 				v.add(field.Forbidden(at.Index(i), "no variable "+name+" is declared, and what envFrom reads is a secret that does not go into arguments"+
-					didYouMean(name, variableNames(vars))))
+					DidYouMean(name, variableNames(vars))))
 			default:
 				v.unknownVariable(at.Index(i), name, vars)
 			}

@@ -95,6 +95,8 @@ var _ = DescribeTable("Validate of metadata", func(meta, want string) {
 	Entry("refuses a long name", "{name: "+strings.Repeat("a", 64)+"}", "must be no more than 63"),
 	Entry("refuses a name that ends as an instance does", "{name: web-0123456789-0}", "ends as the names of instances do"),
 	Entry("refuses a label", "{name: a, labels: {a: b c}}", "metadata.labels: \"b c\""),
+	Entry("points at the label", "{name: a, labels: {x: z, a: b c}}", "a.yaml:3:39  metadata.labels: \"b c\""),
+	Entry("refuses a label of the operator's", "{name: a, labels: {mirroros.dev/stack: b}}", "metadata.labels[mirroros.dev/stack]: is written by the operator"),
 	Entry("takes its annotations", `{name: a, annotations: {mirroros.dev/wave: "-1", mirroros.dev/prune: disabled, mirroros.dev/restarted-at: "2026-11-23T10:00:00Z"}}`, ""),
 	Entry("refuses a wave that is no number", `{name: a, annotations: {mirroros.dev/wave: first}}`, `metadata.annotations[mirroros.dev/wave]: "first": must be a whole number`),
 	Entry("refuses a time that is none", `{name: a, annotations: {mirroros.dev/resume-at: tomorrow}}`, "must be a time"),
