@@ -204,18 +204,17 @@ func RootName(digest string) string { return rootPrefix + digest }
 
 // apart answers the entry with a file of its own that holds its text alone, so that it outlives its file.
 func (e *Entry) apart() *Entry {
-	if e.file.shift != 0 || e.Document() == nil {
+	if e.file.held || e.Document() == nil {
 		return e
 	}
 	return e.cut(e.file.Rel, bytes.Clone(e.Document().Text))
 }
 
 func (e *Entry) cut(rel string, text []byte) *Entry {
-	n := *e
-	n.index = 0
-	n.file = &File{Rel: rel, Digest: sha256.Sum256(text), data: text, shift: e.Line - 1}
-	n.file.Entries = []*Entry{&n}
-	return &n
+	j := e.encode()
+	n := j.decode(&File{Rel: rel, Digest: sha256.Sum256(text), data: text, shift: e.Line - 1, held: true})
+	n.index, n.file.Entries = 0, []*Entry{n}
+	return n
 }
 
 func (h *heldJSON) decode() *Entry {
@@ -231,4 +230,15 @@ func (s *Set) Known(f *source.File) *File {
 		return k
 	}
 	return nil
+}
+
+// Kept is the entry of a document whose text is all that is kept; nil when the text has none.
+func Kept(rel string, line int, text []byte) *Entry {
+	docs, _ := specs.Load(rel, text)
+	if len(docs) == 0 {
+		return nil
+	}
+	e := entryOf(docs[0])
+	e.Line = line
+	return e.cut(rel, text)
 }

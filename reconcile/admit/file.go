@@ -2,6 +2,7 @@ package admit
 
 import (
 	"crypto/sha256"
+	"encoding/json"
 	"fmt"
 	"path"
 	"runtime"
@@ -29,7 +30,8 @@ type File struct {
 	data []byte
 	read func() []byte // where data comes from when it is nil
 	docs []*specs.Document
-	// shift is added to the lines of documents: a held document is a part of what was a file.
+	// held: it is one document of what was a file, and shift the number of lines before it.
+	held  bool
 	shift int
 }
 
@@ -50,8 +52,9 @@ type Entry struct {
 	// Faulty: the document has faults, so only kind, name and place are known.
 	Faulty bool
 
-	file  *File
-	index int // of the document in its file
+	file     *File
+	index    int // of the document in its file
+	declared atomic.Pointer[[32]byte]
 }
 
 // Port is a port number that a field fixes.
@@ -84,9 +87,30 @@ func (e *Entry) fault(field, format string, args ...any) specs.Fault {
 	return f
 }
 
-// same tells whether two entries declare the same at the same directory.
+// same tells whether two entries declare the same at the same directory. Comments and the way of writing do not count.
 func same(a, b *Entry) bool {
-	return a == b || a != nil && b != nil && a.Sum == b.Sum && (a.file == b.file || a.Dir() == b.Dir())
+	switch {
+	case a == b:
+		return true
+	case a == nil || b == nil || a.Faulty != b.Faulty || a.file != b.file && a.Dir() != b.Dir():
+		return false
+	}
+	return a.Sum == b.Sum || !a.Faulty && a.content() == b.content()
+}
+
+// content is a digest of what the document declares.
+func (e *Entry) content() [32]byte {
+	if p := e.declared.Load(); p != nil {
+		return *p
+	}
+	sum := sha256.Sum256(e.Sum[:]) // of a document that is not kept any more: nothing else has it
+	if d := e.Document(); d != nil {
+		if data, err := json.Marshal(d.Declared()); err == nil {
+			sum = sha256.Sum256(data)
+		}
+	}
+	e.declared.Store(&sum)
+	return sum
 }
 
 // Release forgets parsed documents; they are parsed again when asked for.

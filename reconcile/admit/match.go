@@ -2,6 +2,7 @@ package admit
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -95,4 +96,11 @@ func match(pattern, parts []string) bool {
 		pattern, parts = pattern[1:], parts[1:]
 	}
 	return len(parts) == 0
+}
+
+// Equal tells whether two matchers have the same patterns.
+func (m Matcher) Equal(o Matcher) bool {
+	return slices.EqualFunc(m, o, func(a, b pattern) bool {
+		return a.negate == b.negate && a.dirs == b.dirs && slices.Equal(a.parts, b.parts)
+	})
 }

@@ -287,6 +287,17 @@ func (s *Set) Keys() []store.Key {
 	return sortedKeys(s.byKey)
 }
 
+// Kinds counts the objects under the set by kind.
+func (s *Set) Kinds() map[string]int32 {
+	n := map[string]int32{}
+	if s != nil {
+		for k := range s.byKey {
+			n[k.Kind]++
+		}
+	}
+	return n
+}
+
 // Held are the keys whose objects are not as the files have them.
 func (s *Set) Held() []store.Key {
 	if s == nil {
