@@ -147,32 +147,40 @@ var _ = Describe("the applier", func() {
 		Expect(w.processes()).To(Equal([]string{"a@default", "b@default"}))
 	})
 
-	It("puts an object and those it needs in force in waves, and goes on after a crash between them", func() {
-		w.apply(map[string]string{"z.yaml": process("z")})
-		w.save(map[string]string{"a.yaml": process("a", "dependsOn: [{process: b}]"), "b.yaml": process("b", "dependsOn: [{process: z}]")})
-		w.r.Look()
-		ctx, cancel := context.WithCancel(context.Background())
-		seen, watch := w.store.ListWatch([]string{"Process"})
-		Expect(seen).To(HaveLen(1))
-		done := make(chan error, 1)
-		go func() {
-			_, err := watch.Next(context.Background())
-			cancel()
-			done <- err
-		}()
-		// the second wave may or may not be cut off; both must end the same
-		_, err := w.r.Reconcile(ctx, reconcile.Request{Kind: "Stack", Name: "default"})
-		Expect(<-done).To(Succeed())
-		watch.Close()
-		if err != nil {
-			Expect(errors.Is(err, context.Canceled)).To(BeTrue())
-			Expect(w.processes()).To(Equal([]string{"b@default", "z@default"}))
+	It("puts what is referred to in force first, then lower waves, each as one transaction", func() {
+		w.apply(map[string]string{
+			"a.yaml": process("a", "dependsOn: [{process: b}]"), "b.yaml": process("b"),
+			"c.yaml": withAnnotation(process("c"), specs.AnnotationWave, "-1"), "d.yaml": withAnnotation(process("d"), specs.AnnotationWave, "1"),
+		})
+		rv := func(name string) int { return number(w.process(name).ResourceVersion) }
+		Expect(rv("c")).To(BeNumerically("<", rv("b")))
+		Expect(rv("b")).To(BeNumerically("<", rv("d")))
+		Expect(rv("d")).To(BeNumerically("<", rv("a")))
+		w.apply(map[string]string{"b.yaml": process("b", "why: x"), "c.yaml": process("c", "why: x")})
+		Expect(rv("b")).To(Equal(rv("c")))
+	})
+
+	It("goes on after a crash between any two waves", func() {
+		for n := 1; ; n++ {
+			w := newWorld(GinkgoTB())
+			w.apply(map[string]string{"old.yaml": process("old"), "z.yaml": process("z")})
+			w.save(map[string]string{
+				"a.yaml": process("a", "dependsOn: [{process: b}]"), "b.yaml": process("b", "dependsOn: [{process: z}]"),
+				"z.yaml": process("z", "why: x"), "old.yaml": "", "new.yaml": withAnnotation(process("new"), specs.AnnotationRenamedFrom, "old"),
+			})
+			ctx := &ending{Context: context.Background(), left: n}
+			w.r.Look()
+			_, err := w.r.Reconcile(ctx, reconcile.Request{Kind: "Stack", Name: "default"})
+			w.restart()
+			w.later(time.Minute)
+			Expect(w.processes()).To(Equal([]string{"a@default", "b@default", "new@default", "z@default"}))
+			Expect(w.process("z").Spec.Why).To(Equal("x"))
+			Expect(w.stack("default")).To(reconciletest.HaveCondition("Synced", "True", ""))
+			if err == nil {
+				Expect(n).To(BeNumerically(">", 3), "there are three waves")
+				return
+			}
 		}
-		w.restart()
-		w.settle()
-		Expect(w.processes()).To(Equal([]string{"a@default", "b@default", "z@default"}))
-		Expect(w.process("a").ResourceVersion > w.process("b").ResourceVersion).To(BeTrue())
-		Expect(w.stack("default")).To(reconciletest.HaveCondition("Synced", "True", ""))
 	})
 
 	It("says where git stands", func() {

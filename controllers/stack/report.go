@@ -151,10 +151,16 @@ func (r *Reconciler) count(s *state) time.Duration {
 	set := s.inForce()
 	pause := min(time.Second, time.Duration(set.Len())*100*time.Microsecond)
 	now := r.o.Now()
-	if since := now.Sub(s.counted); s.counts != nil && since >= 0 && since < pause && set == s.countedSet {
-		return pause - since
+	rev := r.o.Client.Store().Rev()
+	if set == s.countedSet {
+		if rev == s.countedRev {
+			return 0
+		}
+		if since := now.Sub(s.counted); since >= 0 && since < pause {
+			return pause - since
+		}
 	}
-	s.counted, s.countedSet, s.counts, s.unready = now, set, nil, nil
+	s.counted, s.countedRev, s.countedSet, s.counts, s.unready = now, rev, set, nil, nil
 	declared := set.Kinds()
 	there := 0
 	for _, kind := range declaredKinds() {

@@ -34,6 +34,7 @@ type state struct {
 	toldRefused, toldBlocked string
 	// counted is when objects were counted last, and counts what came of it.
 	counted    time.Time
+	countedRev int64
 	countedSet *admit.Set
 	counts     []specs.KindCount
 	unready    []string

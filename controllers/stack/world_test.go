@@ -7,6 +7,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -211,4 +212,28 @@ func many(n int, f func(i int) (string, string)) map[string]string {
 		out[rel] = text
 	}
 	return out
+}
+
+// withAnnotation adds an annotation to a manifest.
+func withAnnotation(text, name, value string) string {
+	return strings.Replace(text, "\nspec:", "\n  annotations: {"+name+": \""+value+"\"}\nspec:", 1)
+}
+
+func number(text string) int {
+	n, err := strconv.Atoi(text)
+	Expect(err).NotTo(HaveOccurred())
+	return n
+}
+
+// ending is a context that ends when it was asked a number of times, as if the operator had been killed there.
+type ending struct {
+	context.Context
+	left int
+}
+
+func (e *ending) Err() error {
+	if e.left--; e.left < 0 {
+		return context.Canceled
+	}
+	return nil
 }
