@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,15 +17,10 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// ops are the writes that bring the objects in force from one set to another, in their order. drift are keys to look at though both sets
-// have them in the same way. The faults are those of documents that do not fit to what others wrote into the object.
-func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate, drift []store.Key) ([]op, []specs.Fault, error) {
-	changes := admit.Diff(s.live, to)
-	for _, k := range drift {
-		if e := to.Get(k); e != nil && !slices.ContainsFunc(changes, func(c admit.Change) bool { return c.Key == k }) {
-			changes = append(changes, admit.Change{Key: k, Old: s.live.Get(k), New: e})
-		}
-	}
+// ops are the writes that bring the objects in force to a set, in their order. The faults are those of documents that do not fit to what
+// others wrote into the object.
+func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate) ([]op, []specs.Fault, error) {
+	changes := r.changes(s, to)
 	var ops []op
 	var faults []specs.Fault
 	for _, c := range changes {
@@ -47,6 +41,25 @@ func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate, drif
 	}
 	order(ops, to)
 	return ops, faults, nil
+}
+
+// changes are the objects to look at: those that the sets have differently, and those that may have drifted from the set in force.
+func (r *Reconciler) changes(s *state, to *admit.Set) []admit.Change {
+	changes := admit.Diff(s.live, to)
+	drift := r.drift(s)
+	if len(drift) == 0 {
+		return changes
+	}
+	there := make(map[store.Key]bool, len(changes))
+	for _, c := range changes {
+		there[c.Key] = true
+	}
+	for _, k := range drift {
+		if e := to.Get(k); e != nil && !there[k] {
+			changes = append(changes, admit.Change{Key: k, Old: s.live.Get(k), New: e})
+		}
+	}
+	return changes
 }
 
 // end is the write that ends an object's life in the stack; nil when there is none to make.
@@ -160,7 +173,21 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 		s.rec, blobs = next, nil
 	}
 	r.settle(s, to)
+	for i := range ops {
+		s.verified += ops[i].delta()
+	}
 	return nil
+}
+
+// delta is how many objects more belong to the stack.
+func (o *op) delta() int {
+	switch {
+	case o.change == plan.Create || o.adopted || o.from != "":
+		return 1
+	case o.change == plan.Delete || o.keep:
+		return -1
+	}
+	return 0
 }
 
 // write makes the writes of one wave.
@@ -203,7 +230,7 @@ func (r *Reconciler) settle(s *state, to *admit.Set) {
 		}
 	}
 	old := s.live
-	s.live, s.target, s.verified = to, nil, -1
+	s.live, s.target = to, nil
 	to.Release(old)
 	if old != to {
 		old.Release(to)

@@ -216,7 +216,7 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 	case obs.manual && b.From != b.To:
 		p.Blocked = "Manual"
 	}
-	ops, faults, err := r.ops(s, to, d.fates, nil)
+	ops, faults, err := r.ops(s, to, d.fates)
 	if err != nil {
 		return nil, err
 	}

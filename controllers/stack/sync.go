@@ -114,7 +114,7 @@ func (r *Reconciler) elsewhere(s *state, k store.Key) bool {
 
 // put1 puts what was decided in force.
 func (r *Reconciler) put1(ctx context.Context, s *state, o *specs.Stack, d decision) error {
-	ops, faults, err := r.ops(s, d.target, d.fates, nil)
+	ops, faults, err := r.ops(s, d.target, d.fates)
 	if err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (r *Reconciler) finishTarget(ctx context.Context, s *state, o *specs.Stack)
 	obs := r.observe(s, o, s.target, act{apply: true, agreed: true, now: true})
 	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}}
 	d.sort(obs)
-	ops, _, err := r.ops(s, s.target, d.fates, nil)
+	ops, _, err := r.ops(s, s.target, d.fates)
 	if err != nil {
 		return err
 	}
@@ -156,15 +156,7 @@ func (r *Reconciler) mend(ctx context.Context, s *state, o *specs.Stack) error {
 	if s.verified >= 0 && !s.rec.Verify || s.live == nil {
 		return nil
 	}
-	var drift []store.Key
-	for _, k := range s.live.Keys() {
-		live, ok := r.get(k)
-		if !ok || s.rec.Verify && live.GetLabels()[specs.LabelStack] == s.name {
-			drift = append(drift, k)
-		}
-	}
-	s.verified = r.belonging(s)
-	ops, _, err := r.ops(s, s.live, nil, drift)
+	ops, _, err := r.ops(s, s.live, nil)
 	if err != nil || len(ops) == 0 && !s.rec.Verify {
 		return err
 	}
@@ -172,11 +164,26 @@ func (r *Reconciler) mend(ctx context.Context, s *state, o *specs.Stack) error {
 	if err := r.commit(ctx, s, s.live, ops, rev); err != nil {
 		return err
 	}
-	s.verified = r.belonging(s)
 	if len(ops) > 0 {
 		r.o.Event(o, specs.EventNormal, specs.ReasonApplied, fmt.Sprintf("put revision %s back in force: %s", short(rev.Digest), counted(ops)))
 	}
 	return nil
+}
+
+// drift are the keys of the set in force whose objects are missing or, after a suspension, may have been changed.
+func (r *Reconciler) drift(s *state) []store.Key {
+	if s.verified >= 0 && !s.rec.Verify {
+		return nil
+	}
+	s.verified = r.belonging(s)
+	var drift []store.Key
+	for _, k := range s.live.Keys() {
+		live, ok := r.get(k)
+		if !ok || s.rec.Verify && live.GetLabels()[specs.LabelStack] == s.name {
+			drift = append(drift, k)
+		}
+	}
+	return drift
 }
 
 // belonging counts the objects labelled as the stack's.
