@@ -62,6 +62,3 @@ func quote(s string) string {
 	}
 	return strconv.Quote(s)
 }
-
-// DidYouMean ends a message about an unknown word: `, did you mean "web"?`, or nothing when no known word is near.
-func DidYouMean(word string, known []string) string { return didYouMean(word, known) }
