@@ -87,6 +87,23 @@ func readSmall(path string) string {
 	return string(buf[:n])
 }
 
+// readAll reads a whole file from its beginning.
+func readAll(fd int) (string, bool) {
+	buf := make([]byte, 0, 8192)
+	for {
+		n, err := syscall.Pread(fd, buf[len(buf):cap(buf)], int64(len(buf)))
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return string(buf), err == nil
+		}
+		if buf = buf[:len(buf)+n]; len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 4*cap(buf)), buf...)
+		}
+	}
+}
+
 // ended is a child that ended and was not reaped yet.
 type ended struct{ pid, code, status int }
 

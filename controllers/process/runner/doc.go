@@ -2,8 +2,9 @@
 //
 // At most once. A run is an instance and an attempt. Before it starts, a claim is written to StateDir/claims; then the process
 // is cloned into a cgroup v2 directory of the run's own name. Whoever opens the state directory later sees by that directory
-// whether the run took place, at whatever moment the operator died. Where no cgroup can be made, the child claims the run
-// itself (mirrorguard exec) before it becomes the program. A second Start of the same attempt is refused.
+// whether the run took place, at whatever moment the operator died. Where no cgroup can be made, the child adds itself to the
+// claim (mirrorguard exec) before it becomes the program, unless the claim was made void before. A second Start of the same
+// attempt is refused.
 //
 // No exit code is lost. The operator reads how its child ended without reaping it, writes that into the claim, and only then
 // reaps. The guardian, a subreaper above the operator, does the same with what a killed operator leaves. For a process that is

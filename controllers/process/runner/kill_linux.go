@@ -21,7 +21,7 @@ func (r *Runner) Stop(id string, sig syscall.Signal) error {
 		return err
 	}
 	now := time.Now()
-	if err := r.note(p, stopLine(now)); err != nil {
+	if err := r.add(id, stopLine(now)); err != nil {
 		return fmt.Errorf("cannot stop %q: cannot write its claim: %w", id, err)
 	}
 	p.Stopping = now
@@ -199,15 +199,13 @@ func populatedNow(fd int) bool {
 
 // descendants lists what a living process has started, and what that has, as far as the parents still live.
 func descendants(main identity) []stat {
-	var table, found []stat
-	allProcesses(func(s stat) { table = append(table, s) })
-	family := map[int]bool{main.pid: true}
-	for grown := true; grown; {
-		grown = false
-		for _, s := range table {
-			if !family[s.pid] && (family[s.ppid] || s.session == main.pid) && s.start >= main.start {
-				family[s.pid], grown = true, true
-				found = append(found, s)
+	var found []stat
+	known := map[int]bool{main.pid: true}
+	for next := []int{main.pid}; len(next) > 0; next = next[1:] {
+		for _, pid := range children(next[0]) {
+			if s, err := readStat(pid); err == nil && !known[pid] && s.start >= main.start {
+				known[pid] = true
+				found, next = append(found, s), append(next, pid)
 			}
 		}
 	}
