@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,6 +49,25 @@ func cgroupOf(pid int) string {
 		}
 	}
 	return ""
+}
+
+// openPidfds lists the pidfds that this process was started with.
+func openPidfds() []uintptr {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var all []uintptr
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		var fs syscall.Statfs_t
+		fd, err := strconv.Atoi(name)
+		if err == nil && fd > endDescriptor && syscall.Fstatfs(fd, &fs) == nil && fs.Type == pidfsMagic {
+			all = append(all, uintptr(fd))
+		}
+	}
+	return all
 }
 
 // pidfsInode is the identity of a process that is never reused within a boot, 0 where the kernel has none.

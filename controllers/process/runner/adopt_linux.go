@@ -110,6 +110,10 @@ func (r *Runner) hold(p *proc) {
 	}
 	p.phase, p.deadline = asking, time.Now().Add(patience)
 	r.timed[p] = true
+	if fd, ok := r.held[p.ident.ino]; ok {
+		p.pidfd = fd // it was reaped, so only the kernel's word is wanted of it
+		delete(r.held, p.ident.ino)
+	}
 	r.ask(p)
 	if p.phase == asking && !r.caps.Guardian {
 		r.unknown(p) // nobody is there to tell

@@ -22,7 +22,8 @@ type Runner struct {
 	claims, exits string
 	calm          bool // new processes must lose our negative oom_score_adj or nice
 
-	epoll, wake, watch int // the loop's epoll, an eventfd that wakes it, inotify on exits
+	held               map[uint64]int // pidfds of an earlier operator, during Open
+	epoll, wake, watch int            // the loop's epoll, an eventfd that wakes it, inotify on exits
 
 	mu    sync.Mutex
 	procs map[string]*proc
@@ -88,6 +89,8 @@ func Open(o Options) (*Runner, error) {
 	if r.boot, err = bootID(); err != nil {
 		return nil, fmt.Errorf("cannot read the boot id: %w", err)
 	}
+	r.held = takePidfds()
+	defer r.dropPidfds()
 	r.calm = prepareProcess()
 	if err := r.probe(); err != nil {
 		return nil, err
@@ -101,6 +104,13 @@ func Open(o Options) (*Runner, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *Runner) dropPidfds() {
+	for _, fd := range r.held {
+		unix.Close(fd)
+	}
+	r.held = nil
 }
 
 // openLoop makes what Run waits on.

@@ -137,7 +137,7 @@ func (v variant) count(dir string, res *result) error {
 // for the new one: when both die at once nobody is left to go on.
 func (v variant) kill(ctx context.Context, dir, self string, res *result) {
 	rnd := rand.New(rand.NewSource(v.seed))
-	var away int // a guardian that was killed and has no successor yet
+	var dead, away int // the operator and the guardian killed last: they may have no successor yet, or be dying still
 	for res.kills < v.kills || res.guardKills < v.guardKills {
 		select {
 		case <-ctx.Done():
@@ -147,13 +147,14 @@ func (v variant) kill(ctx context.Context, dir, self string, res *result) {
 		text, _ := os.ReadFile(filepath.Join(dir, "pids"))
 		var operator, guardian int
 		fmt.Sscan(string(text), &operator, &guardian)
-		if guardian == away {
+		if operator == dead || guardian == away {
 			continue
 		}
 		left := v.kills - res.kills + v.guardKills - res.guardKills
 		if rnd.Intn(left) >= v.guardKills-res.guardKills {
 			if killExactly(operator, unix.SIGKILL, self+"\x00operator", dir) {
 				res.kills++
+				dead = operator
 			}
 		} else if killExactly(operator, 0, self+"\x00operator", dir) && killExactly(guardian, unix.SIGKILL, "mirrorguard\x00", dir) {
 			res.guardKills++
