@@ -10,7 +10,6 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 )
 
 // child does what a script says, a word at a time, and never returns.
@@ -30,11 +29,11 @@ func child(script string) {
 			os.Exit(n)
 		case "kill":
 			syscall.Kill(os.Getpid(), syscall.Signal(n))
-			time.Sleep(time.Minute)
+			waitForever()
 		case "say":
 			fmt.Println(arg)
 		case "wait":
-			time.Sleep(time.Hour)
+			waitForever()
 		case "trap":
 			trap()
 		case "ignore":
@@ -51,6 +50,13 @@ func child(script string) {
 		}
 	}
 	os.Exit(0)
+}
+
+// waitForever does not use the signals' goroutine, so that the runtime does not call it a deadlock.
+func waitForever() {
+	var fds [2]int
+	syscall.Pipe(fds[:])
+	syscall.Read(fds[0], make([]byte, 1))
 }
 
 func trap() {
