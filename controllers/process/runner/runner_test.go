@@ -256,6 +256,48 @@ var _ = Describe("Runner", func() {
 			Eventually(alive).WithArguments(daemon).Should(BeFalse())
 		})
 
+<<<<<<< HEAD
+=======
+		It("kills daemons that the main process left, where it has a cgroup of its own", func() {
+			g.start("a", 1, "daemon exit:3")
+			i := g.exit("a")
+			daemon := g.childPID("a")
+			DeferCleanup(syscall.Kill, daemon, syscall.SIGKILL)
+			Expect(alive(daemon)).To(Equal(g.Capabilities().CgroupV2 == ""))
+			Expect(i.Stray).To(BeZero())
+		})
+
+		It("keeps the zombie when its exit cannot be written, for the guardian to find", func() {
+			i := g.start("a", 1, "trap say:ready wait")
+			g.output("a", "ready")
+			Expect(os.Remove(g.state + "/claims/a")).To(Succeed())
+			Expect(os.Mkdir(g.state+"/claims/a", 0o700)).To(Succeed())
+			Expect(g.Signal("a", syscall.SIGTERM)).To(Succeed())
+			Expect(g.exit("a").Exit.Code).To(Equal(7))
+			Expect(alive(i.PID)).To(BeFalse())
+			Expect("/proc/" + strconv.Itoa(i.PID)).To(BeADirectory())
+			Expect(g.Forget("a")).To(Succeed())
+			Expect("/proc/" + strconv.Itoa(i.PID)).NotTo(BeADirectory())
+		})
+
+		It("runs as the user and with the groups that it is given", func() {
+			s := g.spec("a", 1, "")
+			s.Path, s.Argv = "/bin/sh", []string{"sh", "-c", "id -u; id -g; id -G"}
+			s.Env = []string{"PATH=/usr/bin:/bin"}
+			if os.Geteuid() != 0 { // an ordinary user cannot become another
+				s.Credential = &syscall.Credential{}
+				_, err := g.Start(s)
+				Expect(err).To(MatchError(ContainSubstring("cannot become user 0")))
+				return
+			}
+			s.Credential = &syscall.Credential{Uid: 65534, Gid: 65533, Groups: []uint32{7, 8}}
+			_, err := g.Start(s)
+			Expect(err).NotTo(HaveOccurred())
+			g.exit("a")
+			Expect(g.output("a", "\n")).To(Equal("65534\n65533\n65533 7 8\n"))
+		})
+
+>>>>>>> runner
 		It("adopts what lives and what ended meanwhile", func() {
 			live := g.start("live", 1, "trap say:ready wait")
 			g.start("short", 1, "exit:41")
@@ -391,12 +433,29 @@ var _ = Describe("Runner", func() {
 	})
 
 	It("leaves nothing of its own behind", func() {
+<<<<<<< HEAD
 		g := open(GinkgoT().TempDir(), "")
+=======
+		descriptors := func() int {
+			names, err := filepath.Glob("/proc/self/fd/*")
+			Expect(err).NotTo(HaveOccurred())
+			return len(names)
+		}
+		before := descriptors()
+		g := open(GinkgoT().TempDir(), "")
+		base := descriptors()
+>>>>>>> runner
 		dir := g.Capabilities().CgroupV2
 		g.start("a", 1, "exit:0")
 		g.exit("a")
 		Expect(g.Forget("a")).To(Succeed())
+<<<<<<< HEAD
 		g.stop()
+=======
+		Expect(descriptors()).To(BeNumerically("<=", base+2)) // the log, and /dev/null once for all
+		g.stop()
+		Expect(descriptors()).To(BeNumerically("<=", before+2))
+>>>>>>> runner
 		if dir != "" {
 			Expect(dir).NotTo(BeADirectory())
 		}
