@@ -1,0 +1,3 @@
+package source_test
+
+func child(string) int { return 2 }

@@ -1,0 +1,358 @@
+package source
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+)
+
+// Times of the loop.
+const (
+	// While changes keep coming Snapshots are spaced: firstGap doubles up to lastGap, and starts again after calm.
+	firstGap = time.Millisecond
+	lastGap  = 50 * time.Millisecond
+	calm     = 100 * time.Millisecond
+	// holdAfter is how long a git operation must last to be told: git status takes the lock for a moment too.
+	holdAfter = 50 * time.Millisecond
+	// blindHold is how often to look whether git is ready where its directory cannot be watched.
+	blindHold = 250 * time.Millisecond
+	// askGitAfter is how long nothing must change before git is asked what is dirty.
+	askGitAfter = 200 * time.Millisecond
+	// blindResync is the Resync where watches are missing, retryAfter where something could not be read for a reason that passes.
+	blindResync = 10 * time.Second
+	retryAfter  = time.Second
+	// startWait is how long the first Snapshot waits for files that are being written.
+	startWait = 50 * time.Millisecond
+)
+
+// loop is a running Source. One goroutine owns it.
+type loop struct {
+	s       *Source
+	tree    *tree
+	watches *watches
+	git     gitWatch
+	real    string // where the root was when it was last seen
+	started time.Time
+
+	dirty map[string]bool // paths of the tree to look at
+	full  bool            // everything is to be looked at
+	links bool            // something on the way of a symbolic link changed
+	aux   bool            // watches beside the tree are to be renewed
+
+	again     time.Time // when to look again at files that are being written
+	againWait time.Duration
+	resyncAt  time.Time
+
+	told        uint64 // tree.rev of the last Snapshot
+	changed     time.Time
+	lastPublish time.Time
+	gap         time.Duration
+}
+
+func newLoop(s *Source) *loop {
+	w := newWatches()
+	now := time.Now()
+	return &loop{
+		s: s, watches: w, tree: newTree(s.o, w), started: now, dirty: map[string]bool{}, full: true, changed: now,
+		git: gitWatch{moved: true, answers: make(chan gitStatus, 1)},
+	}
+}
+
+func (l *loop) close() {
+	l.git.wait()
+	if err := l.watches.close(); err != nil {
+		l.s.o.Log.Error(err, "cannot close the watcher")
+	}
+}
+
+func (l *loop) run(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case ev := <-l.watches.events():
+			l.note(ev)
+		case err := <-l.watches.errors():
+			l.lost(err)
+		case <-l.s.kick:
+			l.full, l.git.stale = true, true
+		case st := <-l.git.answers:
+			l.git.answered(st)
+		case <-timer.C:
+		}
+		l.s.wakes.Add(1)
+		l.drain()
+		l.step(ctx, time.Now())
+		l.hurry(ctx)
+		timer.Reset(max(0, time.Until(l.next(time.Now()))))
+	}
+}
+
+// drain takes what events there are already, so that a burst is one round.
+func (l *loop) drain() {
+	for {
+		select {
+		case ev := <-l.watches.events():
+			l.note(ev)
+		case err := <-l.watches.errors():
+			l.lost(err)
+		default:
+			return
+		}
+	}
+}
+
+func (l *loop) note(ev fsnotify.Event) {
+	rel, roles, renew := l.watches.route(ev)
+	l.aux = l.aux || renew
+	if rel != "" {
+		l.dirty[rel] = true
+	}
+	if roles&roleRoot != 0 {
+		l.full = true
+	}
+	if roles&roleLink != 0 {
+		l.links = true
+	}
+	if roles&roleGit != 0 {
+		l.git.moved = true
+	}
+}
+
+// lost looks at everything: events were lost.
+func (l *loop) lost(err error) {
+	l.s.o.Log.V(1).Info("looking at all manifests again", "because", err.Error())
+	l.full, l.git.moved = true, true
+}
+
+// step does what is due now.
+func (l *loop) step(ctx context.Context, now time.Time) {
+	if !now.Before(l.resyncAt) {
+		l.full, l.git.moved, l.git.stale = true, true, true
+		l.resyncAt = now.Add(l.resync())
+		l.watches.open()
+	}
+	if l.full {
+		l.locate()
+	}
+	if l.git.look(l.real, now) {
+		l.aux = true
+	}
+	if l.git.hold == nil && l.work(now) && !now.Before(l.allowed()) {
+		l.read(now)
+	}
+	if l.aux || l.tree.linksChanged {
+		l.renewAux()
+	}
+	l.publish(now)
+	l.git.ask(ctx, l.real, l.tree.exclude, now)
+}
+
+// locate finds where the root is now: the git that has to be asked first may be another.
+func (l *loop) locate() {
+	if real, _, err := resolve(l.s.o.Root); err == nil && real != l.real {
+		l.real, l.git.moved = real, true
+	}
+}
+
+// hurry looks again at a file that was being written a moment ago: most are closed within microseconds.
+func (l *loop) hurry(ctx context.Context) {
+	for wait := 60 * time.Microsecond; l.tree.fresh && len(l.tree.waiting) > 0 && wait < firstWait; wait *= 2 {
+		pause(wait)
+		l.drain()
+		l.again = time.Time{}
+		l.step(ctx, time.Now())
+	}
+	l.tree.fresh = false
+}
+
+// work tells whether there is anything to look at.
+func (l *loop) work(now time.Time) bool {
+	return l.full || l.links || len(l.dirty) > 0 || l.againDue(now)
+}
+
+func (l *loop) againDue(now time.Time) bool { return len(l.tree.waiting) > 0 && !now.Before(l.again) }
+
+// allowed is when files may be read again, so that a burst does not give a Snapshot for each file.
+func (l *loop) allowed() time.Time { return l.lastPublish.Add(l.gap) }
+
+// read looks at what changed.
+func (l *loop) read(now time.Time) {
+	t := l.tree
+	again := l.againDue(now)
+	t.begin(now, l.s.excluded())
+	if !l.full {
+		for _, rel := range slices.Sorted(maps.Keys(l.dirty)) {
+			t.look(rel)
+		}
+		if l.links {
+			t.lookAtLinks()
+		}
+	}
+	if l.full || t.needScan {
+		t.scan()
+		l.aux = true
+		l.resyncAt = now.Add(l.resync())
+	}
+	if again {
+		t.lookAgain()
+	}
+	clear(l.dirty)
+	l.full, l.links = false, false
+	l.wait(now, again)
+}
+
+// wait sets when to look again at files that are being written.
+func (l *loop) wait(now time.Time, again bool) {
+	switch {
+	case len(l.tree.waiting) == 0:
+		return
+	case l.tree.fresh:
+		l.againWait = firstWait
+	case again:
+		l.againWait = min(2*l.againWait, lastWait)
+	default:
+		return
+	}
+	l.again = now.Add(l.againWait)
+}
+
+func (l *loop) resync() time.Duration {
+	for _, err := range l.tree.failed {
+		if passing(err) {
+			return retryAfter
+		}
+	}
+	if l.watches.warning() != "" || l.tree.rootErr != nil || len(l.tree.failed) > 0 {
+		return min(blindResync, l.s.o.Resync)
+	}
+	return l.s.o.Resync
+}
+
+// renewAux watches what leads to the root, what links go through, and git's own directories.
+func (l *loop) renewAux() {
+	want := aux{}
+	t := l.tree
+	hops := t.rootHops
+	if n := len(hops); n > 0 && t.rootErr == nil && t.failed["."] == nil {
+		hops = hops[:n-1] // the root itself is watched: what else happens beside it is nothing to us
+	}
+	for _, h := range hops {
+		want.add(h.dir, h.name, roleRoot)
+	}
+	for _, d := range t.dirs {
+		for _, link := range d.links {
+			for _, h := range link {
+				want.add(h.dir, h.name, roleLink)
+			}
+		}
+	}
+	for _, dir := range l.git.dirs() {
+		want.add(dir, "", roleGit)
+	}
+	l.aux, t.linksChanged = false, false
+	if l.watches.setAux(want) {
+		// What happened between the looking and the watch.
+		l.links, l.git.moved = true, true
+		l.full = l.full || t.rootErr != nil
+	}
+}
+
+// publish gives a new Snapshot, if anything in it would be new.
+func (l *loop) publish(now time.Time) {
+	last := l.s.Latest()
+	snap := &Snapshot{
+		Seq: 1, Root: l.s.o.Root, Err: l.tree.err(), Changed: l.changed,
+		Hold: l.git.told(now), Git: l.git.state(), Warnings: l.tree.warnings(),
+	}
+	if w := l.watches.warning(); w != "" {
+		snap.Warnings = append(snap.Warnings, w)
+	}
+	filesChanged := l.tree.rev != l.told
+	if last == nil {
+		if !l.tree.scanned && l.tree.rootErr == nil && snap.Hold == nil || len(l.tree.waiting) > 0 && now.Before(l.started.Add(startWait)) {
+			return
+		}
+	} else {
+		if !filesChanged && same(last, snap) {
+			return
+		}
+		snap.Seq = last.Seq + 1
+	}
+	if filesChanged {
+		l.changed, snap.Changed = now, now
+		l.git.stale = true
+		if now.Sub(l.lastPublish) > calm {
+			l.gap = 0
+		}
+		l.gap = min(max(firstGap, 2*l.gap), lastGap)
+		l.lastPublish = now
+	}
+	snap.Files, l.told = l.tree.snapshotFiles(), l.tree.rev
+	l.report(last, snap)
+	l.s.publish(snap)
+}
+
+// report logs what the owner should know, once.
+func (l *loop) report(last, snap *Snapshot) {
+	if last == nil {
+		last = &Snapshot{}
+	}
+	if text(snap.Err) != text(last.Err) && snap.Err != nil {
+		l.s.o.Log.Error(snap.Err, "cannot read all manifests; what was last seen there stays")
+	}
+	for _, w := range snap.Warnings {
+		if !slices.Contains(last.Warnings, w) {
+			l.s.o.Log.Info("warning: " + w)
+		}
+	}
+}
+
+// same tells whether two Snapshots with the same files say the same.
+func same(a, b *Snapshot) bool {
+	return text(a.Err) == text(b.Err) && a.Hold.same(b.Hold) && a.Git.same(b.Git) && slices.Equal(a.Warnings, b.Warnings)
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+// next is when the loop must run again by itself.
+func (l *loop) next(now time.Time) time.Time {
+	at := l.resyncAt
+	sooner := func(t time.Time) {
+		if t.Before(at) {
+			at = t
+		}
+	}
+	if l.git.hold != nil {
+		if now.Before(l.git.holdSeen.Add(holdAfter)) {
+			sooner(l.git.holdSeen.Add(holdAfter))
+		}
+		if !l.watches.watched(l.git.lockDir()) {
+			sooner(now.Add(blindHold))
+		}
+		return at
+	}
+	if l.full || l.links || len(l.dirty) > 0 {
+		sooner(l.allowed())
+	}
+	if len(l.tree.waiting) > 0 {
+		sooner(l.again)
+	}
+	if l.s.Latest() == nil {
+		sooner(l.started.Add(startWait))
+	}
+	if due, ok := l.git.due(); ok {
+		sooner(due)
+	}
+	return at
+}
