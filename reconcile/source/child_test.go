@@ -59,7 +59,9 @@ func unreadable() error {
 		{"the root kept", func() error { return os.Chmod(root, 0) },
 			func(s *source.Snapshot) bool { return s.Err != nil && len(s.Files) == 2 }},
 		{"the root back", func() error { return os.Chmod(root, 0o700) },
-			func(s *source.Snapshot) bool { return s.Err == nil && len(s.Files) == 2 && s.Files["a.yaml"].Err == nil }},
+			func(s *source.Snapshot) bool {
+				return s.Err == nil && len(s.Files) == 2 && s.Files["a.yaml"].Err == nil
+			}},
 	}
 	for _, step := range steps {
 		if err := step.do(); err != nil {

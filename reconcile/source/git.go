@@ -27,31 +27,40 @@ var operations = []struct{ name, reason string }{
 	{"index.lock", "GitLocked"},
 }
 
-// findRepo finds the work tree that dir, a path without links, is in; nil when there is none.
-func findRepo(dir string) *repo {
+// autoMerge is written by a merge, cherry-pick or revert before it lets go of the index, and by git stash, which leaves it there. Right
+// after it was written one of the operations may be about to show.
+const (
+	autoMerge    = "AUTO_MERGE"
+	autoMergeFor = 200 * time.Millisecond
+)
+
+// findRepo finds the work tree that dir, a path without links, is in; nil when there is none. unborn is a git directory that is about
+// to be one.
+func findRepo(dir string) (r *repo, unborn string) {
 	for ; dir != "" && dir != "."; dir = filepath.Dir(dir) {
-		at := filepath.Join(dir, ".git")
-		if st, err := lstat(at); err == nil {
-			if r := openRepo(dir, at, st); r != nil {
-				return r
+		if st, err := lstat(filepath.Join(dir, ".git")); err == nil {
+			r := openRepo(dir, st)
+			if _, err := lstat(filepath.Join(r.dir, "HEAD")); err == nil {
+				return r, ""
+			}
+			if unborn == "" {
+				unborn = r.dir
 			}
 		}
 		if dir == "/" {
 			break
 		}
 	}
-	return nil
+	return nil, unborn
 }
 
-func openRepo(top, at string, st stamp) *repo {
+func openRepo(top string, st stamp) *repo {
+	at := filepath.Join(top, ".git")
 	gitdir := at
 	if target, err := os.Readlink(at); err == nil {
 		gitdir = beside(top, target)
 	} else if line, ok := strings.CutPrefix(firstLine(at), "gitdir: "); ok {
 		gitdir = beside(top, line)
-	}
-	if _, err := lstat(filepath.Join(gitdir, "HEAD")); err != nil {
-		return nil
 	}
 	r := &repo{top: top, dir: gitdir, common: gitdir}
 	if line := firstLine(filepath.Join(gitdir, "commondir")); line != "" {
@@ -70,7 +79,7 @@ func beside(dir, path string) string {
 }
 
 // hold tells what git is doing, nil for nothing. What was under way before keeps its time.
-func (r *repo) hold(before *Hold) *Hold {
+func (r *repo) hold(before *Hold, now time.Time) *Hold {
 	for _, op := range operations {
 		at := filepath.Join(r.dir, op.name)
 		st, err := lstat(at)
@@ -83,7 +92,19 @@ func (r *repo) hold(before *Hold) *Hold {
 		}
 		return h
 	}
+	at := filepath.Join(r.dir, autoMerge)
+	if st, err := lstat(at); err == nil && now.Sub(time.Unix(0, st.mtime)).Abs() < autoMergeFor {
+		return &Hold{Reason: "Merging", Path: at, Since: time.Unix(0, st.mtime)}
+	}
 	return nil
+}
+
+// until is when a hold ends by itself; zero for never.
+func (h *Hold) until() time.Time {
+	if filepath.Base(h.Path) == autoMerge {
+		return h.Since.Add(autoMergeFor)
+	}
+	return time.Time{}
 }
 
 func (h *Hold) same(o *Hold) bool {

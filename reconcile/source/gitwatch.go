@@ -2,15 +2,18 @@ package source
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 )
 
 // gitWatch is what the loop knows of git. All but answers belongs to the loop's goroutine.
 type gitWatch struct {
-	repo  *repo
-	head  head
-	moved bool // something in git's directories changed
+	repo   *repo
+	unborn string // a git directory that is not complete yet
+	head   head
+	dirs   []string // that are to be watched
+	moved  bool     // something in git's directories changed
 
 	hold     *Hold
 	holdSeen time.Time // when it was seen first
@@ -30,23 +33,22 @@ func (g *gitWatch) look(real string, now time.Time) (renew bool) {
 		return false
 	}
 	if g.moved {
-		g.moved = false
-		before, headBefore := g.repo, g.head
-		g.repo = findRepo(real)
+		g.moved, g.stale = false, true
+		g.repo, g.unborn = findRepo(real)
 		g.head = head{}
 		if g.repo != nil {
 			g.head = g.repo.head()
-		}
-		renew = (before == nil) != (g.repo == nil) || before != nil && *before != *g.repo || headBefore.ref != g.head.ref
-		g.stale = true
-		if g.repo == nil {
+		} else {
 			g.status, g.hold = gitStatus{}, nil
 		}
+		before := g.dirs
+		g.dirs = g.watched()
+		renew = !slices.Equal(before, g.dirs)
 	}
 	if g.repo == nil {
 		return renew
 	}
-	hold := g.repo.hold(g.hold)
+	hold := g.repo.hold(g.hold, now)
 	if hold != nil && g.hold == nil {
 		g.holdSeen = now
 	}
@@ -70,11 +72,15 @@ func (g *gitWatch) state() *Git {
 	return g.status.merge(g.head)
 }
 
-func (g *gitWatch) dirs() []string {
-	if g.repo == nil {
-		return nil
+// watched are the directories whose changes matter.
+func (g *gitWatch) watched() []string {
+	switch {
+	case g.repo != nil:
+		return g.repo.dirs(g.head)
+	case g.unborn != "":
+		return []string{g.unborn}
 	}
-	return g.repo.dirs(g.head)
+	return nil
 }
 
 func (g *gitWatch) lockDir() string {

@@ -128,13 +128,17 @@ func ok(err error) {
 	Expect(err).NotTo(HaveOccurred())
 }
 
+func gitEnv(home string) []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost", "GIT_EDITOR=true"}
+}
+
 // gitIn runs git in a directory, away from the configuration of who runs the test.
 func gitIn(dir string, args ...string) string {
 	GinkgoHelper()
 	cmd := exec.Command("git", args...)
 	cmd.Dir = dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir, "LC_ALL=C", "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
-		"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@localhost", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@localhost", "GIT_EDITOR=true"}
+	cmd.Env = gitEnv(dir)
 	out, err := cmd.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), "git %v: %s", args, out)
 	return strings.TrimSpace(string(out))
@@ -152,3 +156,16 @@ func newRepo(files ...string) string {
 	gitIn(dir, "commit", "-q", "--allow-empty", "-m", "first")
 	return dir
 }
+
+// gitFails runs git where it stops with a conflict.
+func gitFails(dir string, args ...string) {
+	GinkgoHelper()
+	cmd := exec.Command("git", args...)
+	cmd.Dir = dir
+	cmd.Env = gitEnv(dir)
+	out, err := cmd.CombinedOutput()
+	Expect(err).To(HaveOccurred(), "git %v: %s", args, out)
+}
+
+// agesAgo is a time that no file of a test has by itself.
+var agesAgo = time.Date(2001, 2, 3, 4, 5, 6, 0, time.UTC)

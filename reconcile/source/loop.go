@@ -252,7 +252,7 @@ func (l *loop) renewAux() {
 			}
 		}
 	}
-	for _, dir := range l.git.dirs() {
+	for _, dir := range l.git.dirs {
 		want.add(dir, "", roleGit)
 	}
 	l.aux, t.linksChanged = false, false
@@ -339,6 +339,9 @@ func (l *loop) next(now time.Time) time.Time {
 		}
 		if !l.watches.watched(l.git.lockDir()) {
 			sooner(now.Add(blindHold))
+		}
+		if end := l.git.hold.until(); !end.IsZero() {
+			sooner(end)
 		}
 		return at
 	}

@@ -130,8 +130,8 @@ func Read(ctx context.Context, o Options) *Snapshot {
 		t.lookAgain()
 	}
 	snap := &Snapshot{Seq: 1, Root: o.Root, Files: t.files, Err: t.err(), Changed: time.Now(), Warnings: t.warnings()}
-	if r := findRepo(t.real); r != nil {
-		snap.Hold = r.hold(nil)
+	if r, _ := findRepo(t.real); r != nil {
+		snap.Hold = r.hold(nil, snap.Changed)
 		st := askGit(ctx, r, t.real, t.exclude)
 		snap.Git = st.merge(r.head())
 	}
