@@ -173,7 +173,7 @@ func (l *loop) hurry(ctx context.Context) {
 
 // work tells whether there is anything to look at.
 func (l *loop) work(now time.Time) bool {
-	return l.full || l.links || len(l.dirty) > 0 || l.againDue(now)
+	return l.full || l.links || l.tree.needScan || len(l.dirty) > 0 || l.againDue(now)
 }
 
 func (l *loop) againDue(now time.Time) bool { return len(l.tree.waiting) > 0 && !now.Before(l.again) }
@@ -190,12 +190,14 @@ func (l *loop) read(now time.Time) {
 		for _, rel := range slices.Sorted(maps.Keys(l.dirty)) {
 			t.look(rel)
 		}
-		if l.links {
+		if l.links || t.dropped {
 			t.lookAtLinks()
 		}
 	}
 	if l.full || t.needScan {
 		t.scan()
+		l.locate()
+		l.git.look(l.real, now)
 		l.aux = true
 		l.resyncAt = now.Add(l.resync())
 	}
@@ -345,7 +347,7 @@ func (l *loop) next(now time.Time) time.Time {
 		}
 		return at
 	}
-	if l.full || l.links || len(l.dirty) > 0 {
+	if l.full || l.links || l.tree.needScan || len(l.dirty) > 0 {
 		sooner(l.allowed())
 	}
 	if len(l.tree.waiting) > 0 {

@@ -96,8 +96,8 @@ func (t *tree) walk(rel, at string, linked bool) {
 	}
 	d := t.dirs[rel]
 	switch {
-	case absent(err) && rel != ".":
-		t.dropDir(d)
+	case absent(err) && rel != "." && !linked:
+		t.absentDir(rel)
 		return
 	case err != nil:
 		t.fail(t.enter(rel, at, inode{}, linked), err)
@@ -111,12 +111,38 @@ func (t *tree) walk(rel, at string, linked bool) {
 		t.watcher.watchDir(rel, at, d.id)
 	}
 	list, err := os.ReadDir(at)
-	if err != nil {
-		t.fail(d, cause(err))
-		return
+	switch err = cause(err); {
+	case absent(err) && rel != "." && !linked:
+		t.absentDir(rel)
+	case err != nil:
+		t.fail(d, err)
+	default:
+		delete(t.failed, rel)
+		t.visitAll(d, list)
 	}
-	delete(t.failed, rel)
-	t.visitAll(d, list)
+}
+
+// absentDir takes out a directory that is gone, if it is not all above it that is gone.
+func (t *tree) absentDir(rel string) {
+	if parent := t.dirs[path.Dir(rel)]; parent != nil {
+		t.visitAbsent(parent, path.Base(rel))
+	}
+}
+
+// reachable tells whether a directory is still where it was. When it is not, its own event tells; but where that is the root, or behind
+// a link, everything is to be looked at.
+func (t *tree) reachable(d *dir) bool {
+	for at := d; at != nil; at = t.dirs[path.Dir(at.rel)] {
+		if st, err := lstat(at.path); (err != nil || st.inode != at.id) && (at.linked || at.rel == ".") {
+			t.needScan = true
+			return false
+		}
+		if at.rel == "." {
+			break
+		}
+	}
+	st, err := lstat(d.path)
+	return err == nil && st.inode == d.id
 }
 
 func (t *tree) visitAll(d *dir, list []fs.DirEntry) {
@@ -214,6 +240,7 @@ func (t *tree) dropDir(d *dir) {
 		t.dropDir(sub)
 	}
 	t.linksChanged = t.linksChanged || len(d.links) > 0
+	t.dropped = true
 	if t.watcher != nil {
 		t.watcher.unwatchDir(d.path, d.id)
 	}

@@ -50,6 +50,7 @@ type tree struct {
 	queue        []dirLink
 	loops        []string
 	linksChanged bool
+	dropped      bool // a directory: links may have led through it
 }
 
 // dirWatcher is told which directories there are. It keeps its own troubles.
@@ -163,6 +164,7 @@ func (t *tree) lookAgain() {
 
 // lookAtLinks looks at every symbolic link: something on the way of one has changed.
 func (t *tree) lookAtLinks() {
+	t.dropped = false
 	for _, rel := range slices.Sorted(maps.Keys(t.dirs)) {
 		d := t.dirs[rel]
 		if d == nil {
@@ -182,11 +184,13 @@ func (t *tree) visit(d *dir, name string) {
 		t.visitLink(d, name, at)
 		return
 	}
-	t.setLink(d, name, nil)
 	rel := join(d.rel, name)
-	switch {
-	case absent(err):
+	if absent(err) || err != nil && !t.reachable(d) {
 		t.visitAbsent(d, name)
+		return
+	}
+	t.setLink(d, name, nil)
+	switch {
 	case err != nil && d.dirs[name] != nil:
 		t.fail(d.dirs[name], err)
 	case err == nil && st.typ() == unix.S_IFDIR:
@@ -204,10 +208,13 @@ func (t *tree) visit(d *dir, name string) {
 
 // visitAbsent takes a name out, if it is the name that is gone and not the root above it.
 func (t *tree) visitAbsent(d *dir, name string) {
-	if st, err := stat(t.real); err != nil || st.inode != t.dirs["."].id {
-		t.needScan = true
+	if !t.reachable(d) {
+		if sub := d.dirs[name]; sub != nil {
+			t.keep(sub)
+		}
 		return
 	}
+	t.setLink(d, name, nil)
 	t.dropFile(d, name)
 	t.dropDir(d.dirs[name])
 }
@@ -232,7 +239,7 @@ func (t *tree) visitLink(d *dir, name, at string) {
 		default:
 			t.needScan = true
 		}
-	case err != nil && d.dirs[name] != nil:
+	case err != nil && d.dirs[name] != nil && d.dirs[name].linked:
 		t.fail(d.dirs[name], err)
 	default:
 		t.dropDir(d.dirs[name])
