@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -115,6 +116,45 @@ var _ = Describe("A file that is being written", func() {
 	})
 })
 
+var _ = Describe("A file whose writers are not known", func() {
+	It("is read when it has been the same for a moment", func() {
+		root := tempDir()
+		put(root, "a.yaml", "1")
+		s := source.New(source.Options{Root: root, OpenWindow: 300 * time.Millisecond})
+		s.WithoutLeases()
+		w := run(s)
+		w.has("a.yaml=1")
+		put(root, "a.yaml", "2")
+		w.has("a.yaml=2")
+		put(root, "a.yaml", "")
+		put(root, "marker.yaml", "m")
+		w.has("a.yaml=2", "marker.yaml=m")
+		w.has("a.yaml=", "marker.yaml=m")
+	})
+})
+
+var _ = Describe("Directories that cannot be watched", func() {
+	It("are told, with what to do, and read again now and then", func() {
+		root := tempDir()
+		put(root, "sub/a.yaml", "1")
+		s := source.New(source.Options{Root: root, Resync: 100 * time.Millisecond})
+		var full atomic.Bool
+		full.Store(true)
+		s.FailWatches(func(path string) error {
+			if full.Load() && path == filepath.Join(root, "sub") {
+				return unix.ENOSPC
+			}
+			return nil
+		})
+		w := run(s)
+		Expect(w.has("sub/a.yaml=1").Warnings).To(ConsistOf(ContainSubstring("sysctl fs.inotify.max_user_watches")))
+		put(root, "sub/a.yaml", "2")
+		w.has("sub/a.yaml=2")
+		full.Store(false)
+		w.until("no warning", func(s *source.Snapshot) bool { return len(s.Warnings) == 0 })
+	})
+})
+
 var _ = Describe("A file that cannot be read", func() {
 	var root string
 	BeforeEach(func() {
@@ -148,6 +188,18 @@ var _ = Describe("A file that cannot be read", func() {
 		ok(os.Chmod(filepath.Join(root, "a.yaml"), 0o644))
 		w.has("a.yaml=a", "good.yaml=g")
 		Expect(source.Read(context.Background(), source.Options{Root: root, AnyOwner: true}).Files["a.yaml"].Data).To(Equal([]byte("a")))
+	})
+
+	It("is refused when it belongs to another user", func() {
+		put(root, "a.yaml", "a")
+		w := watch(root)
+		w.has("a.yaml=a", "good.yaml=g")
+		if os.Geteuid() == 0 { // who else could give it away
+			ok(os.Chown(filepath.Join(root, "a.yaml"), 12345, 0))
+			w.withErr("a.yaml", "belongs to user 12345")
+			ok(os.Chown(filepath.Join(root, "a.yaml"), 0, 0))
+			w.has("a.yaml=a", "good.yaml=g")
+		}
 	})
 
 	It("is refused when it is a loop of links or a link to nothing", func() {

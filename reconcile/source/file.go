@@ -25,6 +25,7 @@ type reader struct {
 	max      int64
 	anyOwner bool
 	uid      uint32 // the operator's
+	writers  func(fd int) (busy, known bool)
 }
 
 // refused says why a file with this stamp is not read at all.
@@ -58,10 +59,13 @@ func (r reader) read(path string, force bool) (res reading) {
 	if res.err = r.refused(res.stamp); res.err != nil {
 		return res
 	}
-	var busy bool
-	if busy, res.closed = writers(fd); busy && !force {
-		res.err = errBusy
-		return res
+	if !force {
+		busy, known := r.writers(fd)
+		if busy {
+			res.err = errBusy
+			return res
+		}
+		res.closed = known
 	}
 	if res.data, res.err = readAll(fd, res.stamp.size, r.max); res.err != nil || force {
 		return res

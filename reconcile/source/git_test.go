@@ -249,6 +249,33 @@ var _ = Describe("A git work tree", func() {
 		Expect(trap).NotTo(BeAnExistingFile())
 	})
 
+	It("is asked as its owner", func() {
+		root := newRepo("a.yaml", "1")
+		head := gitIn(root, "rev-parse", "HEAD")
+		if os.Geteuid() == 0 {
+			ok(filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
+				if err != nil {
+					return err
+				}
+				return os.Lchown(path, 12345, 12345)
+			}))
+		}
+		w := watch(root, func(o *source.Options) { o.AnyOwner = true })
+		w.has("a.yaml=1")
+		w.at(head, "main", false)
+		put(root, "a.yaml", "2")
+		w.at(head, "main", true)
+	})
+
+	It("is asked of git where only git can read the refs", func() {
+		root := newRepo("a.yaml", "1")
+		put(root, ".git/reftable/tables.list", "")
+		w := watch(root)
+		w.at(gitIn(root, "rev-parse", "HEAD"), "main", false)
+		gitIn(root, "checkout", "-q", "-b", "other")
+		w.at(gitIn(root, "rev-parse", "HEAD"), "other", false)
+	})
+
 	It("says so when git cannot be asked", func() {
 		root := newRepo("a.yaml", "1")
 		GinkgoT().Setenv("PATH", "/nonexistent")

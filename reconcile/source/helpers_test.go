@@ -24,7 +24,6 @@ const patience = 10 * time.Second
 // watcher is a running Source over a directory.
 type watcher struct {
 	*source.Source
-	root string
 	stop func()
 }
 
@@ -35,8 +34,14 @@ func watch(root string, change ...func(*source.Options)) *watcher {
 	for _, fn := range change {
 		fn(&o)
 	}
+	return run(source.New(o))
+}
+
+// run runs a Source until the spec ends.
+func run(s *source.Source) *watcher {
+	GinkgoHelper()
 	goroutines, fds := gleak.Goroutines(), openFiles()
-	w := &watcher{Source: source.New(o), root: root}
+	w := &watcher{Source: s}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()

@@ -41,6 +41,7 @@ type loop struct {
 	full  bool            // everything is to be looked at
 	links bool            // something on the way of a symbolic link changed
 	aux   bool            // watches beside the tree are to be renewed
+	idle  bool            // this round has nothing to do
 
 	again     time.Time // when to look again at files that are being written
 	againWait time.Duration
@@ -53,10 +54,10 @@ type loop struct {
 }
 
 func newLoop(s *Source) *loop {
-	w := newWatches()
+	w := newWatches(s.addWatch)
 	now := time.Now()
 	return &loop{
-		s: s, watches: w, tree: newTree(s.o, w), started: now, dirty: map[string]bool{}, full: true, changed: now,
+		s: s, watches: w, tree: newTree(s, w), started: now, dirty: map[string]bool{}, full: true, changed: now,
 		git: gitWatch{moved: true, answers: make(chan gitStatus, 1)},
 	}
 }
@@ -72,10 +73,12 @@ func (l *loop) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		l.idle = false
 		select {
 		case <-ctx.Done():
 			return nil
 		case ev := <-l.watches.events():
+			l.idle = true
 			l.note(ev)
 		case err := <-l.watches.errors():
 			l.lost(err)
@@ -87,6 +90,9 @@ func (l *loop) run(ctx context.Context) error {
 		}
 		l.s.wakes.Add(1)
 		l.drain()
+		if l.idle {
+			continue // something beside what is watched
+		}
 		l.step(ctx, time.Now())
 		l.hurry(ctx)
 		timer.Reset(max(0, time.Until(l.next(time.Now()))))
@@ -110,6 +116,7 @@ func (l *loop) drain() {
 func (l *loop) note(ev fsnotify.Event) {
 	rel, roles, renew := l.watches.route(ev)
 	l.aux = l.aux || renew
+	l.idle = l.idle && rel == "" && roles == 0 && !renew
 	if rel != "" {
 		l.dirty[rel] = true
 	}
@@ -127,7 +134,7 @@ func (l *loop) note(ev fsnotify.Event) {
 // lost looks at everything: events were lost.
 func (l *loop) lost(err error) {
 	l.s.o.Log.V(1).Info("looking at all manifests again", "because", err.Error())
-	l.full, l.git.moved = true, true
+	l.full, l.git.moved, l.idle = true, true, false
 }
 
 // step does what is due now.
@@ -263,68 +270,6 @@ func (l *loop) renewAux() {
 		l.links, l.git.moved = true, true
 		l.full = l.full || t.rootErr != nil
 	}
-}
-
-// publish gives a new Snapshot, if anything in it would be new.
-func (l *loop) publish(now time.Time) {
-	last := l.s.Latest()
-	snap := &Snapshot{
-		Seq: 1, Root: l.s.o.Root, Err: l.tree.err(), Changed: l.changed,
-		Hold: l.git.told(now), Git: l.git.state(), Warnings: l.tree.warnings(),
-	}
-	if w := l.watches.warning(); w != "" {
-		snap.Warnings = append(snap.Warnings, w)
-	}
-	filesChanged := l.tree.rev != l.told
-	if last == nil {
-		if !l.tree.scanned && l.tree.rootErr == nil && snap.Hold == nil || len(l.tree.waiting) > 0 && now.Before(l.started.Add(startWait)) {
-			return
-		}
-	} else {
-		if !filesChanged && same(last, snap) {
-			return
-		}
-		snap.Seq = last.Seq + 1
-	}
-	if filesChanged {
-		l.changed, snap.Changed = now, now
-		l.git.stale = true
-		if now.Sub(l.lastPublish) > calm {
-			l.gap = 0
-		}
-		l.gap = min(max(firstGap, 2*l.gap), lastGap)
-		l.lastPublish = now
-	}
-	snap.Files, l.told = l.tree.snapshotFiles(), l.tree.rev
-	l.report(last, snap)
-	l.s.publish(snap)
-}
-
-// report logs what the owner should know, once.
-func (l *loop) report(last, snap *Snapshot) {
-	if last == nil {
-		last = &Snapshot{}
-	}
-	if text(snap.Err) != text(last.Err) && snap.Err != nil {
-		l.s.o.Log.Error(snap.Err, "cannot read all manifests; what was last seen there stays")
-	}
-	for _, w := range snap.Warnings {
-		if !slices.Contains(last.Warnings, w) {
-			l.s.o.Log.Info("warning: " + w)
-		}
-	}
-}
-
-// same tells whether two Snapshots with the same files say the same.
-func same(a, b *Snapshot) bool {
-	return text(a.Err) == text(b.Err) && a.Hold.same(b.Hold) && a.Git.same(b.Git) && slices.Equal(a.Warnings, b.Warnings)
-}
-
-func text(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }
 
 // next is when the loop must run again by itself.

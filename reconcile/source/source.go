@@ -20,7 +20,8 @@ const (
 type Options struct {
 	// Root is the directory to read; made absolute when it is not.
 	Root string
-	// Exclude leaves out a file, or a directory with all below it; SetExclude changes it later. It must be quick and pure.
+	// Exclude leaves out a file, or a directory with all below it; SetExclude changes it later. It must be quick and pure, and is called
+	// from more than one goroutine.
 	Exclude func(rel string, dir bool) bool
 	// Resync is how often everything is looked at again, should an event have been lost.
 	Resync time.Duration
@@ -57,12 +58,16 @@ type Source struct {
 	changed chan struct{}
 	exclude atomic.Pointer[func(string, bool) bool]
 	kick    chan struct{}
-	wakes   atomic.Int64 // how often Run woke up; for tests
+
+	// for tests
+	wakes    atomic.Int64                    // how often Run woke up
+	writers  func(fd int) (busy, known bool) // instead of leases
+	addWatch func(path string) error         // before a watch is added
 }
 
 // New makes a Source. It reads nothing before Run.
 func New(o Options) *Source {
-	s := &Source{o: o.withDefaults(), changed: make(chan struct{}, 1), kick: make(chan struct{}, 1)}
+	s := &Source{o: o.withDefaults(), changed: make(chan struct{}, 1), kick: make(chan struct{}, 1), writers: writers}
 	if o.Exclude != nil {
 		s.exclude.Store(&o.Exclude)
 	}
@@ -118,7 +123,7 @@ func Read(ctx context.Context, o Options) *Snapshot {
 	o = o.withDefaults()
 	o.OpenWindow = min(o.OpenWindow, readWindow)
 	s := New(o)
-	t := newTree(o, nil)
+	t := newTree(s, nil)
 	t.begin(time.Now(), s.excluded())
 	t.scan()
 	for wait := firstWait; len(t.waiting) > 0 && ctx.Err() == nil; wait = min(2*wait, lastWait) {

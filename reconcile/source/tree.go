@@ -76,11 +76,11 @@ type dirLink struct {
 	rel, target string
 }
 
-func newTree(o Options, w dirWatcher) *tree {
+func newTree(s *Source, w dirWatcher) *tree {
 	return &tree{
-		root:    o.Root,
-		reader:  reader{max: o.MaxFileBytes, anyOwner: o.AnyOwner, uid: uint32(unix.Geteuid())},
-		window:  o.OpenWindow,
+		root:    s.o.Root,
+		reader:  reader{max: s.o.MaxFileBytes, anyOwner: s.o.AnyOwner, uid: uint32(unix.Geteuid()), writers: s.writers},
+		window:  s.o.OpenWindow,
 		watcher: w,
 		dirs:    map[string]*dir{},
 		seen:    map[inode]*dir{},

@@ -36,6 +36,7 @@ type watches struct {
 	byPath map[string]*watch
 	byID   map[inode]*watch
 	broken map[string]error // why a path is not watched
+	before func(path string) error
 }
 
 type watch struct {
@@ -50,8 +51,8 @@ type watch struct {
 // bufferedEvents is room for a burst while files are read.
 const bufferedEvents = 4096
 
-func newWatches() *watches {
-	w := &watches{byPath: map[string]*watch{}, byID: map[inode]*watch{}, broken: map[string]error{}}
+func newWatches(before func(path string) error) *watches {
+	w := &watches{before: before, byPath: map[string]*watch{}, byID: map[inode]*watch{}, broken: map[string]error{}}
 	w.open()
 	return w
 }
@@ -158,7 +159,13 @@ func (w *watches) add(x *watch) {
 	if w.w == nil {
 		return
 	}
-	err := w.w.Add(x.path)
+	var err error
+	if w.before != nil {
+		err = w.before(x.path)
+	}
+	if err == nil {
+		err = w.w.Add(x.path)
+	}
 	x.added = err == nil
 	switch {
 	case err == nil:
