@@ -68,13 +68,6 @@ var _ = Describe("A git work tree", func() {
 		Expect(gitTree(root)).To(Equal(before))
 		gitIn(root, "commit", "-q", "-a", "-m", "second")
 		w.at(gitIn(root, "rev-parse", "HEAD"), "main", false)
-<<<<<<< HEAD
-		gitIn(root, "checkout", "-q", "-b", "feature/x")
-		w.at(gitIn(root, "rev-parse", "HEAD"), "feature/x", false)
-		gitIn(root, "commit", "-q", "--allow-empty", "-m", "third")
-		w.at(gitIn(root, "rev-parse", "HEAD"), "feature/x", false)
-		gitIn(root, "pack-refs", "--all")
-=======
 	})
 
 	It("is followed from branch to branch, packed refs and without one", func() {
@@ -88,7 +81,6 @@ var _ = Describe("A git work tree", func() {
 		put(root, "a.yaml", "2")
 		gitIn(root, "commit", "-q", "-a", "-m", "second")
 		w.at(gitIn(root, "rev-parse", "HEAD"), "feature/x", false)
->>>>>>> source
 		gitIn(root, "checkout", "-q", "--detach", first)
 		w.has("a.yaml=1")
 		w.at(first, "", false)

@@ -82,11 +82,7 @@ var _ = Describe("Any order of changes", func() {
 					m, there := s.Files["marker.yaml"], source.Read(ctx, source.Options{Root: root})
 					fits := m != nil && string(m.Data) == marker && sameFiles(s, there)
 					if !fits {
-<<<<<<< HEAD
-						GinkgoWriter.Println("last changes:", done[max(0, len(done)-40):], "there:", describe(there))
-=======
 						GinkgoWriter.Println("last changes:", done[max(0, len(done)-20):], "there:", describe(there))
->>>>>>> source
 					}
 					return fits
 				})

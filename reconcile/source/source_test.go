@@ -91,11 +91,7 @@ var _ = Describe("Source", func() {
 		put(root, "d/a.yaml", "0")
 		w := watch(root)
 		w.has("d/a.yaml=0")
-<<<<<<< HEAD
-		for i := 1; i <= 20; i++ {
-=======
 		for i := 1; i <= 6; i++ {
->>>>>>> source
 			ok(os.RemoveAll(filepath.Join(root, "d")))
 			put(root, "d/a.yaml", fmt.Sprint("made ", i))
 			w.has(fmt.Sprint("d/a.yaml=made ", i))

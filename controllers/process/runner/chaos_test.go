@@ -12,11 +12,7 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-<<<<<<< HEAD
-var _ = Describe("kill -9", Serial, func() {
-=======
 var _ = Describe("kill -9", Serial, Label("slow"), func() {
->>>>>>> runner
 	// chaos drives a real guardian and operator. It fails when a workload ran twice or never, or when an exit code was lost.
 	chaos := func(nobody bool, args ...string) {
 		GinkgoHelper()

@@ -256,8 +256,6 @@ var _ = Describe("Runner", func() {
 			Eventually(alive).WithArguments(daemon).Should(BeFalse())
 		})
 
-<<<<<<< HEAD
-=======
 		It("kills daemons that the main process left, where it has a cgroup of its own", func() {
 			g.start("a", 1, "daemon exit:3")
 			i := g.exit("a")
@@ -297,7 +295,6 @@ var _ = Describe("Runner", func() {
 			Expect(g.output("a", "\n")).To(Equal("65534\n65533\n65533 7 8\n"))
 		})
 
->>>>>>> runner
 		It("adopts what lives and what ended meanwhile", func() {
 			live := g.start("live", 1, "trap say:ready wait")
 			g.start("short", 1, "exit:41")
@@ -433,9 +430,6 @@ var _ = Describe("Runner", func() {
 	})
 
 	It("leaves nothing of its own behind", func() {
-<<<<<<< HEAD
-		g := open(GinkgoT().TempDir(), "")
-=======
 		descriptors := func() int {
 			names, err := filepath.Glob("/proc/self/fd/*")
 			Expect(err).NotTo(HaveOccurred())
@@ -444,18 +438,13 @@ var _ = Describe("Runner", func() {
 		before := descriptors()
 		g := open(GinkgoT().TempDir(), "")
 		base := descriptors()
->>>>>>> runner
 		dir := g.Capabilities().CgroupV2
 		g.start("a", 1, "exit:0")
 		g.exit("a")
 		Expect(g.Forget("a")).To(Succeed())
-<<<<<<< HEAD
-		g.stop()
-=======
 		Expect(descriptors()).To(BeNumerically("<=", base+2)) // the log, and /dev/null once for all
 		g.stop()
 		Expect(descriptors()).To(BeNumerically("<=", before+2))
->>>>>>> runner
 		if dir != "" {
 			Expect(dir).NotTo(BeADirectory())
 		}
