@@ -1,0 +1,15 @@
+package logs_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+func TestLogs(t *testing.T) {
+	RegisterFailHandler(Fail)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "logs", cfg, rep)
+}
