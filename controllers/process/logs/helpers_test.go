@@ -95,11 +95,12 @@ func (h *house) tryRead(o logs.ReadOptions) (string, error) {
 func (h *house) follow(o logs.ReadOptions) *follower {
 	o.Follow = true
 	ctx, cancel := context.WithCancel(context.Background())
-	f := &follower{cancel: cancel, done: make(chan error, 1)}
+	f := &follower{cancel: cancel, done: make(chan error, 1), over: make(chan struct{})}
 	l := h.l
 	started := make(chan struct{})
 	go func() {
 		close(started)
+		defer close(f.over)
 		f.done <- l.Read(ctx, id, o, func(line []byte) error {
 			f.mu.Lock()
 			defer f.mu.Unlock()
@@ -108,13 +109,14 @@ func (h *house) follow(o logs.ReadOptions) *follower {
 		})
 	}()
 	<-started
-	DeferCleanup(func() { cancel(); Eventually(f.done).Should(Or(Receive(), BeClosed())) })
+	DeferCleanup(func() { cancel(); Eventually(f.over).Should(BeClosed()) })
 	return f
 }
 
 type follower struct {
 	cancel func()
 	done   chan error
+	over   chan struct{}
 	mu     sync.Mutex
 	b      bytes.Buffer
 }
@@ -130,7 +132,6 @@ func (f *follower) ended() {
 	GinkgoHelper()
 	var err error
 	Eventually(f.done).Should(Receive(&err))
-	close(f.done)
 	Expect(err).NotTo(HaveOccurred())
 }
 

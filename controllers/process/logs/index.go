@@ -60,6 +60,9 @@ func (x index) load() (h header, count int, prev, last stamp, err error) {
 		tail, err = readStamps(fd, from, count)
 	}
 	count = from + len(tail)
+	if whole := int64(headerSize + count*stampSize); err == nil && st.size > whole {
+		_ = os.Truncate(string(x), whole) // the next stamp would go there anyway
+	}
 	if n := len(tail); n > 0 {
 		last = tail[n-1]
 	}

@@ -65,6 +65,7 @@ func (l *Logs) settle(t *tracked, interval time.Duration) time.Time {
 		}
 		t.wd = wd
 		l.wds[wd] = t
+		l.checkName(t)
 		if l.look(t) { // between the look before and the arming
 			return time.Now().Add(interval)
 		}
@@ -103,8 +104,7 @@ func (l *Logs) event(wd int32, renamed bool) {
 	delete(l.wds, wd)
 	t.wd = -1
 	if renamed {
-		named, err := statPath(l.path(t.id))
-		t.deleted = err != nil || !named.sameFile(t.is)
+		l.checkName(t)
 	}
 	due := t.sampled.Add(l.interval())
 	if now := time.Now(); !due.After(now) {
@@ -115,6 +115,12 @@ func (l *Logs) event(wd int32, renamed bool) {
 	if !t.attached {
 		t.notify() // the last writer may be gone
 	}
+}
+
+// checkName tells whether the log is still the file that has its name.
+func (l *Logs) checkName(t *tracked) {
+	named, err := statPath(l.path(t.id))
+	t.deleted = err != nil || !named.sameFile(t.is)
 }
 
 // heat has a log looked at by then.
