@@ -9,12 +9,13 @@ import (
 
 // turn is what a follower does next: read up to an offset, go on with another file, wait, or end.
 type turn struct {
-	to    int64
-	moved bool            // the file was truncated or replaced
-	wait  <-chan struct{} // something happened
-	ended bool            // nobody writes; the log is finished unless a run begins until then
-	until time.Time
-	gone  bool // removed
+	to     int64
+	moved  bool            // the file was truncated or replaced
+	marked bool            // a run begins where the last one ended
+	wait   <-chan struct{} // something happened
+	ended  bool            // nobody writes; the log is finished unless a run begins until then
+	until  time.Time
+	gone   bool // removed
 }
 
 // follow goes on where copy ended. It blocks.
@@ -26,8 +27,8 @@ func (r *reader) follow(ctx context.Context) error {
 			if err := r.reopen(); err != nil {
 				return err
 			}
-		case n.to > r.pos:
-			if err := r.copy(ctx, n.to); err != nil {
+		case n.to > r.pos, n.marked:
+			if err := r.copy(ctx, max(r.pos, n.to)); err != nil {
 				return err
 			}
 		case n.gone, n.ended && !time.Now().Before(n.until):
@@ -76,9 +77,10 @@ func (r *reader) turn() turn {
 		if ms, err := r.l.marks(t.id).load(); err == nil {
 			r.marks = ms
 			r.seekMarks()
+			n.marked = r.next < len(r.marks) && r.marks[r.next].off == r.pos
 		}
 	}
-	if n.to > r.pos || n.gone {
+	if n.marked || n.to > r.pos || n.gone {
 		return n
 	}
 	n.wait = t.waiting()

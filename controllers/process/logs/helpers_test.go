@@ -32,6 +32,9 @@ type house struct {
 func newHouse(o logs.Options) *house {
 	GinkgoHelper()
 	before, fds := gleak.Goroutines(), openFDs()
+	if o.Interval == 0 {
+		o.Interval = 2 * time.Millisecond
+	}
 	h := &house{dir: filepath.Join(GinkgoT().TempDir(), "logs"), o: o}
 	DeferCleanup(func() {
 		h.kill()

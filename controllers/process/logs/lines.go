@@ -15,6 +15,7 @@ type reader struct {
 	runs   int // marks known
 	linger time.Duration
 
+	end   int64 // of the log when reading began
 	pos   int64 // next byte to read
 	marks []mark
 	next  int // the first mark behind pos
@@ -34,7 +35,7 @@ type reader struct {
 
 // copy passes on what is there up to an offset. The lines of a run end with it.
 func (r *reader) copy(ctx context.Context, to int64) error {
-	for r.pos < to {
+	for r.pos < to || r.next < len(r.marks) && r.marks[r.next].off <= r.pos {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -67,6 +67,11 @@ func (l *Logs) reader(id string, o ReadOptions, line func([]byte) error) (*reade
 	if err != nil {
 		return nil, err
 	}
+	is, err := stat(t.fd)
+	if err != nil {
+		l.release(t)
+		return nil, err
+	}
 	fd, err := dup(t.fd)
 	if err != nil {
 		l.release(t)
@@ -77,7 +82,12 @@ func (l *Logs) reader(id string, o ReadOptions, line func([]byte) error) (*reade
 		t.watched = true
 		l.heat(t, time.Now())
 	}
-	r := &reader{l: l, t: t, fd: fd, gen: t.gen, runs: t.runs, line: line, timestamps: o.Timestamps, linger: l.o.Linger}
+	size := is.size
+	if t.watched { // one more look, so that each line has its time
+		l.look(t)
+		size = t.size
+	}
+	r := &reader{l: l, t: t, end: size, fd: fd, gen: t.gen, runs: t.runs, line: line, timestamps: o.Timestamps, linger: l.o.Linger}
 	if o.Linger > 0 {
 		r.linger = o.Linger
 	}
@@ -104,11 +114,7 @@ func (r *reader) close() {
 
 // span finds the first and the last byte to read.
 func (r *reader) span(o ReadOptions, currentRun bool) (from, to int64, err error) {
-	is, err := stat(r.fd)
-	if err != nil {
-		return 0, 0, err
-	}
-	from, to = r.start(), is.size
+	from, to = r.start(), r.end
 	n := len(r.marks)
 	switch {
 	case o.Previous && n < 2:
@@ -118,7 +124,7 @@ func (r *reader) span(o ReadOptions, currentRun bool) (from, to int64, err error
 	case currentRun && n > 0:
 		from = max(from, r.marks[n-1].off)
 	}
-	to = min(to, is.size)
+	to = min(to, r.end)
 	if !o.Since.IsZero() {
 		if off := offsetSince(r.stamps, o.Since); off > from {
 			from = r.lineStart(from, min(off, to), 1)

@@ -155,7 +155,7 @@ var _ = Describe("A hostile or careless workload", func() {
 		Expect(h.read(logs.ReadOptions{})).To(Equal("one\ntwo\nthree\n"))
 
 		By("the next run has a new file")
-		g = h.follow(logs.ReadOptions{New: true})
+		g = h.follow(logs.ReadOptions{})
 		f2 := h.writer(1 << 20)
 		Expect(h.l.Health(id).Deleted).To(BeFalse())
 		write(f2, "four\n")
