@@ -48,7 +48,12 @@ func (w *watcher) kick() {
 }
 
 // wait blocks until something happened, the deadline passed (zero: there is none) or somebody kicked. A wd of -1 stands for all.
+// What has happened already is told even when the deadline is over, so that busy logs hide no idle ones.
 func (w *watcher) wait(deadline time.Time, event func(wd int32, renamed bool)) error {
+	if n, err := unix.Read(w.fd, w.buf[:]); err == nil && n > 0 {
+		w.tell(w.buf[:n], event)
+		return nil
+	}
 	if err := w.f.SetReadDeadline(deadline); err != nil {
 		return err
 	}
@@ -56,20 +61,23 @@ func (w *watcher) wait(deadline time.Time, event func(wd int32, renamed bool)) e
 		return nil
 	}
 	n, err := w.f.Read(w.buf[:])
-	if err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return nil
-		}
-		return err
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return nil
 	}
-	for b := w.buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
+	if err == nil {
+		w.tell(w.buf[:n], event)
+	}
+	return err
+}
+
+// tell passes on events. That a watch is gone (IN_IGNORED) is one too: a watch that is armed again while the kernel is about to
+// take it away after it fired has the same number, and goes with it. After any other event its number is not known any more.
+func (w *watcher) tell(b []byte, event func(wd int32, renamed bool)) {
+	for len(b) >= unix.SizeofInotifyEvent {
 		wd, mask := int32(binary.NativeEndian.Uint32(b)), binary.NativeEndian.Uint32(b[4:])
 		b = b[unix.SizeofInotifyEvent+int(binary.NativeEndian.Uint32(b[12:])):]
-		if mask&unix.IN_IGNORED == 0 {
-			event(wd, mask&(unix.IN_ATTRIB|unix.IN_MOVE_SELF) != 0)
-		}
+		event(wd, mask&(unix.IN_ATTRIB|unix.IN_MOVE_SELF) != 0)
 	}
-	return nil
 }
 
 func procFD(fd int) string { return "/proc/self/fd/" + strconv.Itoa(fd) }
