@@ -145,7 +145,7 @@ func (h *house) looked() {
 		st, err := os.Stat(h.path(".log"))
 		g.Expect(err).NotTo(HaveOccurred())
 		g.Expect(h.lastStamp()).To(Equal(st.Size()))
-	}).Should(Succeed())
+	}).WithPolling(200 * time.Microsecond).Should(Succeed())
 }
 
 func (h *house) lastStamp() int64 {
