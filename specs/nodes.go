@@ -14,13 +14,13 @@ var errTrailing = errors.New("did not expect more after the end of the document"
 
 // parseNodes reads one document as nodes that know their places.
 func parseNodes(text []byte) (*yaml.Node, error) {
+	if len(text) > 0 && isLetter(text[0]) {
+		return parseWhole(text)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, rest yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		return nil, err
-	}
-	if len(doc.Content) != 1 {
-		return nil, errors.New("is empty")
 	}
 	// A document whose first line is indented ends where the indentation does: what follows must not be dropped.
 	if err := dec.Decode(&rest); err == nil {
@@ -28,8 +28,26 @@ func parseNodes(text []byte) (*yaml.Node, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	return content(&doc)
+}
+
+// parseWhole reads a document whose first line is not indented and begins with a name: no text can be left over behind it.
+func parseWhole(text []byte) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	return content(&doc)
+}
+
+func content(doc *yaml.Node) (*yaml.Node, error) {
+	if len(doc.Content) != 1 {
+		return nil, errors.New("is empty")
+	}
 	return doc.Content[0], nil
 }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // deref follows an alias.
 func deref(n *yaml.Node) *yaml.Node {
@@ -69,6 +87,22 @@ func parsePath(path string) []pathStep {
 		}
 	}
 	return steps
+}
+
+// pathString is the opposite of parsePath. A key that is no plain name stands in brackets.
+func pathString(steps []pathStep) string {
+	var b strings.Builder
+	for _, s := range steps {
+		switch {
+		case s.bracket || strings.ContainsAny(s.key, ".[]/"):
+			b.WriteString("[" + s.key + "]")
+		case b.Len() > 0:
+			b.WriteString("." + s.key)
+		default:
+			b.WriteString(s.key)
+		}
+	}
+	return b.String()
 }
 
 // find gives the node that marks the place of a field, or of the nearest one above it that exists: the value where it stands on

@@ -3,6 +3,7 @@ package specs
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -51,4 +52,12 @@ func distance(a, b string) int {
 		before, last, now = last, now, before
 	}
 	return last[len(b)]
+}
+
+// quote puts a text in double quotes; a long one is cut.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:77]) + "..."
+	}
+	return strconv.Quote(s)
 }
