@@ -152,9 +152,9 @@ func (s *Server) openAPI(gv schema.GroupVersion) map[string]any {
 		}
 		name := schemaName(r.gvk())
 		schemas[name] = r.schema()
-		operations := map[string]string{"get": "get"}
+		operations := map[string]string{"get": "get", "patch": "patch"} // patch for all: without it clients fall back to OpenAPI v2
 		if r.writable {
-			operations = map[string]string{"get": "get", "put": "update", "patch": "patch", "delete": "delete"}
+			operations["put"], operations["delete"] = "update", "delete"
 		}
 		paths[r.path()+"/{name}"] = r.item(operations, "#/components/schemas/"+name)
 		operations = map[string]string{"get": "list"}

@@ -171,13 +171,14 @@ func (s *Server) undeclared(r *request, live, next specs.Object) error {
 	return s.refuseDeclared(r, live, paths)
 }
 
-// refuseDeclared says where an object is declared; paths are the fields that it is about.
+// refuseDeclared says where an object is declared; paths are the fields that it is about. The code is that of a conflict, but not the
+// reason: clients take that for a race, and kubectl scale would try for five minutes.
 func (s *Server) refuseDeclared(r *request, live specs.Object, paths []string) error {
 	text := s.o.Declared.Refusal(r.resource.kind.Kind, live.GetName())
 	if len(paths) > 0 {
 		text += ": " + strings.Join(paths, ", ")
 	}
-	e := statusError(http.StatusConflict, metav1.StatusReasonConflict, text)
+	e := statusError(http.StatusConflict, metav1.StatusReasonForbidden, text)
 	e.ErrStatus.Details = &metav1.StatusDetails{Name: live.GetName(), Group: r.resource.group, Kind: r.resource.kind.Plural}
 	for _, p := range paths {
 		e.ErrStatus.Details.Causes = append(e.ErrStatus.Details.Causes,
