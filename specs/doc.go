@@ -1,3 +1,53 @@
 // Package specs is the API of the operator: the kinds that an owner declares and the operator reports, with their defaults,
-// validation, schema, and loading from YAML with the place of every fault.
+// validation, schema, and loading from YAML with the place of every fault. This page is the object model.
+//
+// # Kinds
+//
+//	Stack     a directory of manifests: where they are, whether edits act by themselves, what may be removed
+//	Process   a local program: command, copies, ports, probes, dependencies, how it is restarted and stopped
+//	Instance  one running copy of a Process; only the operator writes it
+//	Event     what happened to an object, in the shape of core/v1; only the operator writes it
+//
+// All are objects as Kubernetes has them: apiVersion, kind, metadata, spec (what is declared) and status (what was observed), in the
+// group mirroros.dev, version v1alpha1. Events are in the namespace default, as clients expect; everything else has no namespace. The
+// table [Kinds] is all that the programs know of a kind; there is no other list of kinds.
+//
+// # Who owns what
+//
+// The nearest Stack manifest up the tree owns a file; a directory without one belongs to the Stack default. An object of a Stack has the
+// label [LabelStack]. The fields that its file sets are the file's ([Document.Declared], [DeclaredConflicts]): other writers are refused.
+// Fields that it does not set are free. An object made through the API belongs to no Stack and is never pruned. A Process owns its
+// Instances, which have its name in [LabelProcess]. References are by name, and never make an owner ([References]).
+//
+// # Template, generation, revision
+//
+// The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user and group.
+// [TemplateHash] names it, and an instance is named <process>-<hash>-<ordinal>. A change of the template replaces instances; a change of
+// anything else touches none. metadata.generation counts changes of the spec ([SpecEqual]), and status.observedGeneration says which one
+// a status speaks of. A revision is one content of a Stack, named by its digest. The spec in the store is what is in force; a revision is
+// the target. Both are told apart in a Stack's status: live is in force, disk is what the files hold, lastFailed is what was refused.
+//
+// # Conditions, reasons, events
+//
+// Every status has conditions: Ready (it is as declared), Reconciling (something is under way), Stalled (somebody must act), and what else
+// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go), and the same word in a condition, in an
+// instance's state and in an event. What is not known is Unknown, never assumed to be well.
+//
+// # From text to object
+//
+// [Load] reads a file: it cuts it into documents, walks their nodes along the Go type, and notes every fault with line, column and field.
+// Then [Default] fills in what is left out, and [Validate] looks at one object by itself; what needs other objects is looked at in
+// reconcile/admit. String fields take text only, unknown fields are faults, and faults come all at once. [Decode] does the same for JSON,
+// without places. [Marshal] writes an object as the same bytes each time. [Schema], [JSONSchema] and [Explain] come from the Go
+// types and their comments, so the comment over a field is its documentation everywhere.
+//
+// # Adding a kind
+//
+//   - <kind>_types.go: the types with a comment on each field, Spec and Status, and constants for the values of enumerations.
+//   - <kind>_default.go and <kind>_validate.go: the methods Default, Validate and References of the type, as far as it needs them;
+//     <kind>_reasons.go: its conditions and reasons.
+//   - a row in kinds.go with its columns, and DeepCopyObject in deepcopy.go; its name leaves the list of later kinds in hints.go.
+//   - manifests/<kind>.yaml: a runnable example with comments.
+//
+// The tests go through [Kinds] and name what is missing.
 package specs

@@ -21,35 +21,40 @@ type Document struct {
 	// Object is typed, with defaults filled in; nil when the document has faults.
 	Object Object
 
-	declared func() map[string]any
-	root     func() *yaml.Node
-}
-
-func newDocument(file string, p part) *Document {
-	d := &Document{File: file, Line: p.line, Text: p.text}
-	d.declared = sync.OnceValue(func() map[string]any {
-		var m map[string]any
-		if data, err := k8syaml.YAMLToJSON(d.Text); err == nil {
-			_ = k8sjson.UnmarshalCaseSensitivePreserveInts(data, &m)
-		}
-		return m
-	})
-	d.root = sync.OnceValue(func() *yaml.Node { n, _ := parseNodes(d.Text); return n })
-	return d
+	declaredOnce, rootOnce sync.Once
+	declared               map[string]any
+	root                   *yaml.Node
 }
 
 // Key is what must be unique among all documents: kind and name.
 func (d *Document) Key() (kind, name string) { return d.Kind, d.Name }
 
-// Declared is what the text says, as JSON values (whole numbers as int64), without defaults. The caller must not change it.
-func (d *Document) Declared() map[string]any { return d.declared() }
+// Declared is what the text says, as JSON values (whole numbers as int64), without defaults; nil for a document that has faults. The caller
+// must not change it.
+func (d *Document) Declared() map[string]any {
+	d.declaredOnce.Do(func() {
+		if d.Object == nil {
+			return // its aliases may stand for more than fits in memory
+		}
+		if data, err := k8syaml.YAMLToJSON(d.Text); err == nil {
+			_ = k8sjson.UnmarshalCaseSensitivePreserveInts(data, &d.declared)
+		}
+	})
+	return d.declared
+}
 
 // Position finds a field, such as spec.env[0].value, in the file: line and column from 1. A field that is not there has the place of
 // the nearest one above it that is.
 func (d *Document) Position(path string) (line, column int) {
-	n := find(d.root(), path)
+	n := find(d.nodes(), path)
 	if n == nil {
 		return d.Line, 1
 	}
 	return d.Line + n.Line - 1, n.Column
+}
+
+// nodes of the text; nil when it cannot be parsed. They are parsed when first asked for: most documents are good, and need none.
+func (d *Document) nodes() *yaml.Node {
+	d.rootOnce.Do(func() { d.root, _ = parseNodes(d.Text) })
+	return d.root
 }

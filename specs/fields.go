@@ -2,6 +2,7 @@ package specs
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -12,7 +13,8 @@ type typeField struct {
 	goName   string
 	owner    reflect.Type // the struct that declares it: an inlined one where it comes from there
 	typ      reflect.Type
-	optional bool // left out when empty
+	index    []int // for FieldByIndex
+	optional bool  // left out when empty
 }
 
 // typeFields are a struct's fields, with those of inlined structs in their place.
@@ -35,20 +37,22 @@ func fieldsOf(t reflect.Type) *typeFields {
 	return f
 }
 
-func listFields(t reflect.Type) []typeField {
+func listFields(t reflect.Type, at ...int) []typeField {
 	var list []typeField
 	for i := range t.NumField() {
 		sf := t.Field(i)
+		index := append(slices.Clone(at), i)
 		name, options, _ := strings.Cut(sf.Tag.Get("json"), ",")
 		switch {
-		case name == "-" || !sf.IsExported() && !sf.Anonymous:
+		case name == "-" || !sf.IsExported():
 		case sf.Anonymous && name == "":
-			list = append(list, listFields(indirect(sf.Type))...)
-		case name == "":
-			list = append(list, typeField{sf.Name, sf.Name, t, sf.Type, false})
+			list = append(list, listFields(sf.Type, index...)...)
 		default:
+			if name == "" {
+				name = sf.Name
+			}
 			optional := strings.Contains(options, "omitempty") || strings.Contains(options, "omitzero")
-			list = append(list, typeField{name, sf.Name, t, sf.Type, optional})
+			list = append(list, typeField{name, sf.Name, t, sf.Type, index, optional})
 		}
 	}
 	return list

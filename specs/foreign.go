@@ -25,7 +25,6 @@ var foreignKinds = map[string]string{
 	"Namespace":     "there are no namespaces here; remove it",
 	"Kustomization": "name the directory in a Stack under spec.source.path",
 	"List":          "write its items as documents with --- between them",
-	"Rollout":       "Rollout is written by the operator; put strategy in the Process",
 }
 
 // foreignKind is the advice for a kind that is not of this API; empty when there is none, or the kind is of this API.
@@ -36,9 +35,9 @@ func foreignKind(version, kind string) string {
 	}
 	advice, known := foreignKinds[kind]
 	switch {
-	case known && kind != "Rollout":
+	case known:
 		return version + " " + kind + " is not run here: " + advice
-	case KindOf(kind) != nil || laterKinds[kind]:
+	case KindOf(kind) != nil || laterKinds[kind] != "":
 		return ""
 	}
 	return quote(kind) + " of " + quote(version) + " is not run here: " + knownKinds()

@@ -2,19 +2,19 @@ package specs
 
 import (
 	"regexp"
-	"strings"
 
 	"go.yaml.in/yaml/v3"
 )
 
-// laterKinds are kinds of the design that later versions bring.
-var laterKinds = map[string]bool{
-	"Gate": true, "Route": true, "GateRule": true, "TokenBudget": true, "Principal": true, "Check": true, "Job": true, "CronJob": true,
+// laterKinds are kinds of the design that later versions bring, and what to say of one.
+var laterKinds = map[string]string{
+	"Gate": notYet, "Route": notYet, "GateRule": notYet, "TokenBudget": notYet, "Principal": notYet, "Check": notYet, "Job": notYet,
+	"CronJob": notYet, "Rollout": "is written by the operator; put strategy in the Process",
 }
 
 const notYet = "is not in this version yet"
 
-// fieldHints say what to do about a field that is not there. The key is kind and path, lists as []; kind * is any.
+// fieldHints say what to do about a field that is not there. The key is kind and path, lists as [].
 // Fields of later versions and those of pasted Kubernetes and docker-compose files stand in this one table.
 var fieldHints = map[string]string{
 	"Process spec.sandbox":                         notYet,
@@ -59,7 +59,6 @@ var fieldHints = map[string]string{
 	"Process spec.env[].valueFrom.configMapKeyRef": "write file: {path: PATH}",
 	"Process spec.envFrom[].secretRef":             "write file: {path: PATH}",
 	"Process spec.envFrom[].configMapRef":          "write file: {path: PATH}",
-	"* metadata.creationTimestamp":                 byOperator,
 }
 
 const (
@@ -67,57 +66,55 @@ const (
 	byOperator = "is written by the operator; remove it from the manifest"
 )
 
-// operatorFields exist in every kind and are not the manifest's to set.
+// operatorFields of metadata exist in every kind and are not the manifest's to set.
 var operatorFields = map[string]string{
-	"status":                              byOperator,
-	"metadata.namespace":                  "there are no namespaces here; remove it",
-	"metadata.generateName":               "a manifest names its object; write metadata.name",
-	"metadata.selfLink":                   byOperator,
-	"metadata.uid":                        byOperator,
-	"metadata.resourceVersion":            byOperator,
-	"metadata.generation":                 byOperator,
-	"metadata.creationTimestamp":          byOperator,
-	"metadata.deletionTimestamp":          byOperator,
-	"metadata.deletionGracePeriodSeconds": byOperator,
-	"metadata.managedFields":              byOperator,
-	"metadata.ownerReferences":            byOperator,
-	"metadata.finalizers":                 "are not for manifests; remove it",
+	"namespace":                  "there are no namespaces here; remove it",
+	"generateName":               "a manifest names its object; write metadata.name",
+	"selfLink":                   byOperator,
+	"uid":                        byOperator,
+	"resourceVersion":            byOperator,
+	"generation":                 byOperator,
+	"creationTimestamp":          byOperator,
+	"deletionTimestamp":          byOperator,
+	"deletionGracePeriodSeconds": byOperator,
+	"managedFields":              byOperator,
+	"ownerReferences":            byOperator,
+	"finalizers":                 "is not for manifests; remove it",
 }
 
-// operatorField is the word for a field that a manifest must not set; empty for all others.
-func (w *walker) operatorField(path string) string { return operatorFields[path] }
-
-// setsOperatorFields tells whether an object from a manifest sets one of them.
-func setsOperatorFields(o Object) bool {
-	created := o.GetCreationTimestamp()
-	return o.GetNamespace() != "" || o.GetGenerateName() != "" || o.GetSelfLink() != "" || o.GetUID() != "" ||
-		o.GetResourceVersion() != "" || o.GetGeneration() != 0 || !created.IsZero() || o.GetDeletionTimestamp() != nil ||
-		o.GetDeletionGracePeriodSeconds() != nil || o.GetManagedFields() != nil || o.GetOwnerReferences() != nil || o.GetFinalizers() != nil
+// operatorField is the word for a key of the value at hand that a manifest must not set; empty for all others.
+func (w *walker) operatorField(key string) string {
+	switch {
+	case len(w.path) == 0 && key == "status":
+		return byOperator
+	case len(w.path) == 1 && w.path[0].key == "metadata":
+		return operatorFields[key]
+	}
+	return ""
 }
 
 var listIndex = regexp.MustCompile(`\[\d+\]`)
 
-// unknown notes a field that the type does not have, with the best advice there is.
-func (w *walker) unknown(k, v *yaml.Node, fields *typeFields, path string) {
-	at := childPath(path, k.Value)
-	if hint, deep := w.hint(at, v); hint == notYet {
-		w.fault(k, deep, "%s", hint)
+// unknown notes a key that the type at hand does not have, with the best advice there is.
+func (w *walker) unknown(k, v *yaml.Node, fields *typeFields) {
+	at, path := w.below(k.Value), pathString(w.path)
+	hint, deep := w.hint(at, v)
+	near := suggestion(k.Value, fields.names())
+	switch {
+	case hint == notYet:
+		w.faultAt(k, deep, "%s", hint)
 		if path != "spec" {
 			w.bad = append(w.bad, path) // it may stand for a field that is missed now
 		}
-		return
-	} else if hint != "" {
-		w.fault(k, deep, "unknown field: %s", hint)
+	case hint != "":
+		w.faultAt(k, deep, "unknown field: %s", hint)
 		w.bad = append(w.bad, path) // a pasted shape misses what it should have all over
-		return
+	case near != "":
+		w.faultAt(k, at, "unknown field, did you mean %s?", quote(near))
+		w.bad = append(w.bad, w.below(near))
+	default:
+		w.faultAt(k, at, "unknown field%s", w.elsewhere(k.Value, at))
 	}
-	near := suggestion(k.Value, fields.names())
-	if near == "" {
-		w.fault(k, at, "unknown field%s", elsewhere(w.kind, k.Value, at))
-		return
-	}
-	w.fault(k, at, "unknown field, did you mean %s?", quote(near))
-	w.bad = append(w.bad, childPath(path, near))
 }
 
 // hint looks a field up in the table, and the fields below it, which say more of what was pasted.
@@ -130,10 +127,7 @@ func (w *walker) hint(path string, v *yaml.Node) (hint, at string) {
 		}
 	}
 	general := listIndex.ReplaceAllString(path, "[]")
-	if h, ok := fieldHints[w.kind.Kind+" "+general]; ok {
-		return h, path
-	}
-	return fieldHints["* "+general], path
+	return fieldHints[w.kind.Kind+" "+general], path
 }
 
 // orEmpty is a node as a mapping, an empty one when it is none.
@@ -145,12 +139,13 @@ func orEmpty(n *yaml.Node) *yaml.Node {
 }
 
 // elsewhere finds a field of the same name at the places where it is most often missed.
-func elsewhere(k *Kind, name, at string) string {
-	top := fieldsOf(indirect(typeOf(k)))
+func (w *walker) elsewhere(name, at string) string {
+	top := fieldsOf(indirect(typeOf(w.kind)))
 	if spec := top.byName["spec"]; spec != nil && at != "spec."+name && fieldsOf(indirect(spec.typ)).byName[name] != nil {
+		w.bad = append(w.bad, "spec."+name)
 		return "; there is spec." + name + ": is it indented wrongly?"
 	}
-	if top.byName[name] != nil && strings.Contains(at, ".") {
+	if top.byName[name] != nil && len(w.path) > 0 {
 		return "; " + name + " belongs at the left margin"
 	}
 	return ""

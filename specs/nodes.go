@@ -14,13 +14,13 @@ var errTrailing = errors.New("did not expect more after the end of the document"
 
 // parseNodes reads one document as nodes that know their places.
 func parseNodes(text []byte) (*yaml.Node, error) {
+	if len(text) > 0 && isLetter(text[0]) {
+		return parseWhole(text)
+	}
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	var doc, rest yaml.Node
 	if err := dec.Decode(&doc); err != nil {
 		return nil, err
-	}
-	if len(doc.Content) != 1 {
-		return nil, errors.New("is empty")
 	}
 	// A document whose first line is indented ends where the indentation does: what follows must not be dropped.
 	if err := dec.Decode(&rest); err == nil {
@@ -28,8 +28,26 @@ func parseNodes(text []byte) (*yaml.Node, error) {
 	} else if !errors.Is(err, io.EOF) {
 		return nil, err
 	}
+	return content(&doc)
+}
+
+// parseWhole reads a document whose first line is not indented and begins with a name: no text can be left over behind it.
+func parseWhole(text []byte) (*yaml.Node, error) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(text, &doc); err != nil {
+		return nil, err
+	}
+	return content(&doc)
+}
+
+func content(doc *yaml.Node) (*yaml.Node, error) {
+	if len(doc.Content) != 1 {
+		return nil, errors.New("is empty")
+	}
 	return doc.Content[0], nil
 }
+
+func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
 
 // deref follows an alias.
 func deref(n *yaml.Node) *yaml.Node {
@@ -71,27 +89,63 @@ func parsePath(path string) []pathStep {
 	return steps
 }
 
+// pathString is the opposite of parsePath. A key that is no plain name stands in brackets.
+func pathString(steps []pathStep) string {
+	var b strings.Builder
+	for _, s := range steps {
+		switch {
+		case s.bracket || strings.ContainsAny(s.key, ".[]/"):
+			b.WriteString("[" + s.key + "]")
+		case b.Len() > 0:
+			b.WriteString("." + s.key)
+		default:
+			b.WriteString(s.key)
+		}
+	}
+	return b.String()
+}
+
 // find gives the node that marks the place of a field, or of the nearest one above it that exists: the value where it stands on
 // one line, else its key. It is nil for the document as a whole.
 func find(root *yaml.Node, path string) *yaml.Node {
 	n, mark := deref(root), (*yaml.Node)(nil)
 	for _, s := range parsePath(path) {
-		var key, value *yaml.Node
-		switch {
-		case n == nil:
-		case n.Kind == yaml.MappingNode:
-			key, value = lookup(n, s.key, nil)
-		case n.Kind == yaml.SequenceNode && s.bracket:
-			if i, err := strconv.Atoi(s.key); err == nil && i >= 0 && i < len(n.Content) {
-				key, value = n.Content[i], n.Content[i]
-			}
+		if n == nil {
+			break
 		}
+		key, value := step(n, s)
 		if value == nil {
 			break
 		}
 		mark, n = markOf(key, value), deref(value)
 	}
 	return mark
+}
+
+// valueAt is the value of a field; nil when it is not there.
+func valueAt(root *yaml.Node, path string) *yaml.Node {
+	n := deref(root)
+	for _, s := range parsePath(path) {
+		if n == nil {
+			return nil
+		}
+		_, n = step(n, s)
+		n = deref(n)
+	}
+	return n
+}
+
+// step goes one step down from a value.
+func step(n *yaml.Node, s pathStep) (key, value *yaml.Node) {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return lookup(n, s.key, nil)
+	case n.Kind == yaml.SequenceNode && s.bracket:
+		if i, err := strconv.Atoi(s.key); err == nil && i >= 0 && i < len(n.Content) {
+			return n.Content[i], n.Content[i]
+		}
+	}
+	return nil, nil
 }
 
 // markOf chooses between a key and its value as the place to point at.

@@ -73,7 +73,7 @@ func (v *processValidator) references() {
 			}
 			secret = secret || x.secret
 			if !x.known {
-				v.unknownVariable(at, e.Value, name, vars)
+				v.unknownVariable(at, name, vars)
 			}
 		}
 		vars[e.Name] = variable{true, secret}
@@ -105,6 +105,9 @@ func (v *processValidator) builtin() map[string]variable {
 func (v *processValidator) argumentReferences(at *field.Path, args []string, vars map[string]variable) {
 	for i, a := range args {
 		for _, name := range Variables(a) {
+			if len(v.faults) > maxFaults {
+				return
+			}
 			switch x := vars[name]; {
 			case x.secret:
 				v.add(field.Forbidden(at.Index(i), "$("+name+") comes by reference, so it is a secret, and everybody on the host can read arguments: "+
@@ -112,29 +115,32 @@ func (v *processValidator) argumentReferences(at *field.Path, args []string, var
 			case x.known:
 			case len(v.s.EnvFrom) > 0:
 				v.add(field.Forbidden(at.Index(i), "no variable "+name+" is declared, and what envFrom reads is a secret that does not go into arguments"+
-					didYouMean(name, variableNames(vars))))
+					DidYouMean(name, variableNames(vars))))
 			default:
-				v.unknownVariable(at.Index(i), a, name, vars)
+				v.unknownVariable(at.Index(i), name, vars)
 			}
 		}
 	}
 }
 
-func (v *processValidator) unknownVariable(at *field.Path, text, name string, vars map[string]variable) {
-	why := "no variable $(" + name + ")"
+func (v *processValidator) unknownVariable(at *field.Path, name string, vars map[string]variable) {
+	if len(v.faults) > maxFaults {
+		return // a list of thousands has one mistake in all of it; searching what each may mean would take seconds
+	}
+	why := "there is no such variable"
 	switch near := suggestion(name, variableNames(vars)); {
 	case name == VarStateDirectory:
-		why += ": it needs spec.stateDirectory"
+		why = "it needs spec.stateDirectory"
 	case name == VarPort || strings.HasPrefix(name, VarPort+"_") && near == "":
-		why += ": no port of this name is in spec.ports"
+		why = "no port of this name is in spec.ports"
 	case v.declaresLater(name):
-		why += " yet: it stands further down, and only those before it expand"
+		why = "it stands further down, and only those before a variable expand in it"
 	case near != "":
 		why += ", did you mean $(" + near + ")?"
 	default:
 		why += "; write $$(" + name + ") for the text itself"
 	}
-	v.invalid(at, text, "%s", why)
+	v.invalid(at, "$("+name+")", "%s", why)
 }
 
 func (v *processValidator) declaresLater(name string) bool {

@@ -3,12 +3,11 @@ package specs
 import (
 	"bytes"
 	"fmt"
-	"regexp"
 	"unicode/utf8"
 )
 
 // MaxDocumentBytes is the largest document of a manifest. A larger one is a fault.
-const MaxDocumentBytes = 1 << 20
+const MaxDocumentBytes = 256 << 10
 
 var utf8BOM = []byte("\xef\xbb\xbf")
 
@@ -72,51 +71,4 @@ func lineBreakAt(data []byte) int {
 		}
 	}
 	return -1
-}
-
-// special are anchors and tags at the beginning of a value: only the walk over nodes bounds and understands them.
-var special = regexp.MustCompile(`(^|[\s\[\]{},:?-])(&[0-9A-Za-z_-]|!)`)
-
-// plain tells whether a document may go the quick way: it has no anchors, aliases or tags, and its first line is not indented and
-// begins with a letter, so that the quick parser reads it to its end.
-func plain(text []byte) bool {
-	if len(text) > MaxDocumentBytes || len(text) == 0 || !isLetter(text[0]) {
-		return false
-	}
-	if bytes.IndexByte(text, '&') < 0 && bytes.IndexByte(text, '!') < 0 {
-		return true
-	}
-	return !special.Match(text)
-}
-
-func isLetter(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
-
-// ambiguous tells whether JSON made from YAML holds something that only the nodes can judge: an empty value, what looks like a
-// date, or a status.
-func ambiguous(data []byte) bool {
-	return bytes.Contains(data, []byte("null")) || bytes.Contains(data, []byte(`"status":`)) || dateLike(data)
-}
-
-// dateLike finds four digits and a hyphen at the beginning of a string.
-func dateLike(data []byte) bool {
-	for i := 0; i+6 < len(data); i++ {
-		n := bytes.IndexByte(data[i:], '"')
-		if n < 0 || i+n+6 > len(data) {
-			return false
-		}
-		i += n
-		if d := data[i+1 : i+6]; d[4] == '-' && digits(d[:4]) {
-			return true
-		}
-	}
-	return false
-}
-
-func digits(b []byte) bool {
-	for _, c := range b {
-		if c < '0' || c > '9' {
-			return false
-		}
-	}
-	return true
 }

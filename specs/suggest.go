@@ -3,6 +3,7 @@ package specs
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,8 +23,9 @@ func suggestion(word string, known []string) string {
 	return best
 }
 
-// didYouMean ends a message with the suggestion, where there is one.
-func didYouMean(word string, known []string) string {
+// DidYouMean ends a message with the word that may be meant, among those that would be right: `, did you mean "command"?`, or nothing
+// when none is near.
+func DidYouMean(word string, known []string) string {
 	if s := suggestion(word, known); s != "" {
 		return ", did you mean " + quote(s) + "?"
 	}
@@ -51,4 +53,12 @@ func distance(a, b string) int {
 		before, last, now = last, now, before
 	}
 	return last[len(b)]
+}
+
+// quote puts a text in double quotes; a long one is cut.
+func quote(s string) string {
+	if r := []rune(s); len(r) > 80 {
+		s = string(r[:77]) + "..."
+	}
+	return strconv.Quote(s)
 }

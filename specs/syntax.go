@@ -19,7 +19,7 @@ func (d *Document) syntaxFault(err error) Fault {
 		f.Message = "this looks like a systemd unit; write a Process for it, or exclude the file with Stack spec.source.exclude"
 		return f
 	}
-	if errors.Is(err, errTrailing) {
+	if errors.Is(err, errTrailing) || strings.Contains(err.Error(), "expected <document start>") {
 		f.Message = "what follows the first lines is indented less than they are: begin every line of the same mapping in the same column"
 		return f
 	}

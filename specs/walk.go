@@ -6,17 +6,16 @@ import (
 	"strconv"
 
 	"go.yaml.in/yaml/v3"
-	"k8s.io/apimachinery/pkg/api/resource"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
-// walker goes through the nodes of a document along a Go type. It notes every fault with its place, and makes JSON values of what
-// is right, so that the rest can still be validated.
+// walker goes through the nodes of a document along a Go type. It notes every fault with its place, and sets what is right, so that
+// the rest can still be validated. What it makes of a document without faults is what sigs.k8s.io/yaml makes of it.
 type walker struct {
 	doc    *Document
 	kind   *Kind
 	faults []Fault
+	// path to the value at hand.
+	path []pathStep
 	// bad are the fields that have faults already: what validation says of them would only repeat it.
 	bad []string
 	// visits left: aliases make a small text a large tree.
@@ -32,10 +31,15 @@ const maxMergeDepth = 16
 // maxFaults bounds the faults told of one document; a file that is no manifest at all would fill pages.
 const maxFaults = 50
 
-// fault notes one at the place of a node.
-func (w *walker) fault(n *yaml.Node, path, format string, args ...any) {
+// fault notes one of the value at hand, at the place of a node.
+func (w *walker) fault(n *yaml.Node, format string, args ...any) {
+	w.faultAt(n, pathString(w.path), format, args...)
+}
+
+// faultAt notes one of another field.
+func (w *walker) faultAt(n *yaml.Node, path, format string, args ...any) {
 	w.bad = append(w.bad, path)
-	if len(w.faults) >= maxFaults {
+	if w.full() {
 		return
 	}
 	line, column := w.doc.Line, 1
@@ -45,57 +49,77 @@ func (w *walker) fault(n *yaml.Node, path, format string, args ...any) {
 	w.faults = append(w.faults, Fault{w.doc.File, line, column, path, fmt.Sprintf(format, args...)})
 }
 
-// custom types have a text form of their own in JSON.
-var custom = map[reflect.Type]func(*walker, *yaml.Node, string) any{
-	reflect.TypeFor[metav1.Duration]():    (*walker).duration,
-	reflect.TypeFor[resource.Quantity]():  (*walker).quantity,
-	reflect.TypeFor[intstr.IntOrString](): (*walker).intOrString,
-	reflect.TypeFor[metav1.Time]():        (*walker).time,
-	reflect.TypeFor[metav1.MicroTime]():   (*walker).time,
+// full tells that there are enough faults: nothing more needs to be looked at.
+func (w *walker) full() bool { return len(w.faults) >= maxFaults }
+
+// done tells that the walk is over before its end.
+func (w *walker) done() bool { return w.visits < 0 || w.full() }
+
+// faultBelow notes one of a key of the mapping at hand.
+func (w *walker) faultBelow(n *yaml.Node, key, format string, args ...any) {
+	w.faultAt(n, w.below(key), format, args...)
 }
 
-// value walks one value; mark is where a fault of it is shown.
-func (w *walker) value(n *yaml.Node, t reflect.Type, path string) any {
-	mark := n
-	n, t = deref(n), indirect(t)
+// below is the path of a key of the value at hand.
+func (w *walker) below(key string) string {
+	return pathString(append(w.path[:len(w.path):len(w.path)], pathStep{key, false}))
+}
+
+// child walks a value one step further down.
+func (w *walker) child(s pathStep, n *yaml.Node, dst reflect.Value) {
+	w.path = append(w.path, s)
+	w.value(n, dst)
+	w.path = w.path[:len(w.path)-1]
+}
+
+// value sets dst to one value.
+func (w *walker) value(mark *yaml.Node, dst reflect.Value) {
+	n := deref(mark)
 	if w.visits -= 1 + len(n.Value)/64; w.visits < 0 {
-		return nil
+		return
 	}
-	leaf, isCustom := custom[t]
-	if !isCustom {
+	t := indirect(dst.Type())
+	leaf := custom[t]
+	if leaf == nil {
 		switch t.Kind() {
 		case reflect.Struct:
-			return w.structure(n, mark, t, path)
+			w.structure(n, mark, dst)
+			return
 		case reflect.Map:
-			return w.mapping(n, mark, t, path)
+			w.mapping(n, mark, dst)
+			return
 		case reflect.Slice:
-			return w.sequence(n, mark, t, path)
+			w.sequence(n, mark, dst)
+			return
+		}
+		leaf = leafOf(t.Kind())
+	}
+	switch {
+	case n.Kind != yaml.ScalarNode:
+		w.fault(mark, "is %s, not %s", nodeWord(n), typeWord(t))
+	case leaf == nil:
+		w.fault(mark, "cannot be set in a manifest")
+	case w.knownTag(n):
+		v := reflect.New(t).Elem()
+		if leaf(w, n, v) {
+			alloc(dst).Set(v)
 		}
 	}
-	if n.Kind != yaml.ScalarNode {
-		w.fault(mark, path, "is %s, not %s", nodeWord(n), typeWord(t))
-		return nil
+}
+
+// alloc follows pointers, and makes what they point to.
+func alloc(v reflect.Value) reflect.Value {
+	for v.Kind() == reflect.Pointer {
+		if v.IsNil() {
+			v.Set(reflect.New(v.Type().Elem()))
+		}
+		v = v.Elem()
 	}
-	if !w.knownTag(n, path) {
-		return nil
-	}
-	if isCustom {
-		return leaf(w, n, path)
-	}
-	switch t.Kind() {
-	case reflect.String:
-		return w.text(n, path)
-	case reflect.Bool:
-		return w.boolean(n, path)
-	case reflect.Int, reflect.Int32, reflect.Int64:
-		return w.integer(n, path, t.Bits())
-	}
-	w.fault(mark, path, "cannot be set in a manifest")
-	return nil
+	return v
 }
 
 // knownTag refuses tags such as !include, which nobody here would act on.
-func (w *walker) knownTag(n *yaml.Node, path string) bool {
+func (w *walker) knownTag(n *yaml.Node) bool {
 	if n.Style&yaml.TaggedStyle == 0 {
 		return true
 	}
@@ -103,142 +127,73 @@ func (w *walker) knownTag(n *yaml.Node, path string) bool {
 	case "!!str", "!!int", "!!bool", "!!float", "!!null", "!!map", "!!seq":
 		return true
 	}
-	w.fault(n, path, "the tag %s is not known here", n.Tag)
+	w.fault(n, "the tag %s is not known here", n.Tag)
 	return false
 }
 
-func (w *walker) sequence(n, mark *yaml.Node, t reflect.Type, path string) any {
+func (w *walker) sequence(n, mark *yaml.Node, dst reflect.Value) {
 	if isNull(n) {
-		return nil
+		return
 	}
 	if n.Kind != yaml.SequenceNode {
-		w.fault(mark, path, "is %s, not a list; a list of one is [%s] or a line that begins with -", nodeWord(n), example(n))
-		return nil
+		w.fault(mark, "is %s, not a list; a list of one is [%s] or a line that begins with -", nodeWord(n), example(n))
+		return
 	}
-	list := make([]any, 0, len(n.Content))
+	if !w.knownTag(n) {
+		return
+	}
+	list := reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
-		at := path + "[" + strconv.Itoa(i) + "]"
-		if isNull(deref(c)) && indirect(t.Elem()).Kind() != reflect.String {
-			w.fault(c, at, "is empty: write something after the -, or remove it")
+		if w.done() {
+			return
 		}
-		v := w.value(c, t.Elem(), at)
-		if v == nil {
-			v = reflect.Zero(indirect(t.Elem())).Interface() // keeps the places of those behind it
+		step := pathStep{strconv.Itoa(i), true}
+		if e := deref(c); isNull(e) && dst.Type().Elem().Kind() != reflect.String {
+			w.faultAt(c, pathString(append(w.path[:len(w.path):len(w.path)], step)), "is empty: write something after the -, or remove it")
+			continue
 		}
-		list = append(list, v)
+		w.child(step, c, list.Index(i))
 	}
-	return list
+	dst.Set(list)
 }
 
-func (w *walker) mapping(n, mark *yaml.Node, t reflect.Type, path string) any {
+func (w *walker) mapping(n, mark *yaml.Node, dst reflect.Value) {
 	if isNull(n) {
-		return nil
+		return
 	}
 	if n.Kind != yaml.MappingNode {
-		w.fault(mark, path, "is %s, not a mapping of names to values", nodeWord(n))
-		return nil
+		w.fault(mark, "is %s, not a mapping of names to values", nodeWord(n))
+		return
 	}
-	m := map[string]any{}
-	w.pairs(n, path, func(k, v *yaml.Node) {
-		at := joinPath(path, k.Value)
-		if x := w.value(v, t.Elem(), at); x != nil {
-			m[k.Value] = x
-		}
+	m := reflect.MakeMap(dst.Type())
+	w.pairs(n, func(k, v *yaml.Node) {
+		e := reflect.New(dst.Type().Elem()).Elem()
+		w.child(pathStep{k.Value, false}, v, e)
+		m.SetMapIndex(reflect.ValueOf(k.Value).Convert(dst.Type().Key()), e)
 	})
-	return m
+	dst.Set(m)
 }
 
-func (w *walker) structure(n, mark *yaml.Node, t reflect.Type, path string) any {
+func (w *walker) structure(n, mark *yaml.Node, dst reflect.Value) {
 	if isNull(n) {
-		return nil
+		return
 	}
+	fields := fieldsOf(indirect(dst.Type()))
 	if n.Kind != yaml.MappingNode {
-		w.fault(mark, path, "is %s, not a mapping of %s", nodeWord(n), someNames(fieldsOf(t).names()))
-		return nil
+		w.fault(mark, "is %s, not a mapping of %s", nodeWord(n), someNames(fields.names()))
+		return
 	}
-	fields := fieldsOf(t)
-	m := map[string]any{}
-	w.pairs(n, path, func(k, v *yaml.Node) {
-		at := childPath(path, k.Value)
+	dst = alloc(dst)
+	w.pairs(n, func(k, v *yaml.Node) {
 		f := fields.byName[k.Value]
 		if f == nil {
-			w.unknown(k, v, fields, path)
-			return
-		}
-		if word := w.operatorField(at); word != "" {
-			w.fault(k, at, "%s", word)
-			return
-		}
-		if x := w.value(v, f.typ, at); x != nil {
-			m[k.Value] = x
+			w.unknown(k, v, fields)
+		} else if word := w.operatorField(k.Value); word != "" {
+			w.faultBelow(k, k.Value, "%s", word)
+		} else {
+			w.child(pathStep{k.Value, false}, v, dst.FieldByIndex(f.index))
 		}
 	})
-	return m
-}
-
-// pairs calls fn for every key of a mapping: its own, which must not repeat, and then those that it merges and does not have.
-func (w *walker) pairs(n *yaml.Node, path string, fn func(k, v *yaml.Node)) {
-	w.knownTag(n, path)
-	seen := map[string]*yaml.Node{}
-	w.ownPairs(n, path, seen, fn)
-	w.mergedPairs(n, path, seen, fn, 0)
-}
-
-func (w *walker) ownPairs(n *yaml.Node, path string, seen map[string]*yaml.Node, fn func(k, v *yaml.Node)) {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		if isMerge(k) {
-			continue
-		}
-		if k = deref(k); k.Kind != yaml.ScalarNode {
-			w.fault(n.Content[i], path, "has a key that is %s; keys are names", nodeWord(k))
-			continue
-		}
-		if first := seen[k.Value]; first != nil {
-			w.fault(n.Content[i], childPath(path, k.Value), "is set twice, first in line %d", w.doc.Line+first.Line-1)
-			continue
-		}
-		if _, isText := scalar(k).(string); !isText {
-			w.fault(n.Content[i], path, "the key %s is read as no text by YAML; put it in quotes: %s", k.Value, quote(k.Value))
-			continue
-		}
-		seen[k.Value] = n.Content[i]
-		fn(k, v)
-	}
-}
-
-func (w *walker) mergedPairs(n *yaml.Node, path string, seen map[string]*yaml.Node, fn func(k, v *yaml.Node), depth int) {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if !isMerge(n.Content[i]) {
-			continue
-		}
-		from := merged(n.Content[i+1])
-		if len(from) == 0 || depth == maxMergeDepth {
-			w.fault(n.Content[i], path, "<< merges mappings: write the alias of one after it, or a list of them")
-			continue
-		}
-		for _, m := range from {
-			if w.visits--; w.visits < 0 {
-				return
-			}
-			fresh := map[string]*yaml.Node{}
-			w.ownPairs(m, path, fresh, func(k, v *yaml.Node) {
-				if seen[k.Value] == nil {
-					seen[k.Value] = k
-					fn(k, v)
-				}
-			})
-			w.mergedPairs(m, path, seen, fn, depth+1)
-		}
-	}
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && scalar(n) == nil }
-
-// childPath appends a field's name.
-func childPath(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return joinPath(path, name)
-}

@@ -2,7 +2,6 @@ package specs
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"reflect"
 	"slices"
@@ -12,25 +11,24 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// examine reads a document by its nodes. It is slower than decodeYAML, knows the place of everything, and goes on after a fault.
-func (d *Document) examine() (faults []Fault) {
+// load reads the document by its nodes, which know the place of everything, and goes on after a fault.
+func (d *Document) load() (faults []Fault) {
 	w := &walker{doc: d, visits: maxVisits}
 	defer func() {
 		if r := recover(); r != nil { // the YAML library is not ours: what it cannot take must not end the operator
-			w.fault(nil, "", "cannot be read: %v", r)
+			w.faultAt(nil, "", "cannot be read: %v", r)
 			d.Object, faults = nil, w.faults
 		}
 	}()
 	if len(d.Text) > MaxDocumentBytes {
-		w.fault(nil, "", "the document has %d bytes; one has at most %d", len(d.Text), MaxDocumentBytes)
+		w.faultAt(nil, "", "the document has %d bytes; one has at most %d", len(d.Text), MaxDocumentBytes)
 		return w.faults
 	}
 	root, err := parseNodes(d.Text)
 	if err != nil {
 		return []Fault{d.syntaxFault(err)}
 	}
-	d.root = func() *yaml.Node { return root }
-	if w.document(deref(root)) {
+	if w.document(root) {
 		if o := w.object(root); len(w.faults) == 0 {
 			d.Object = o
 		}
@@ -42,44 +40,51 @@ func (d *Document) examine() (faults []Fault) {
 // document looks at what a document is before it looks into it: its kind and version. It tells whether there is more to look at.
 func (w *walker) document(n *yaml.Node) bool {
 	if n.Kind != yaml.MappingNode {
-		w.fault(n, "", "is %s; a manifest is a mapping of apiVersion, kind, metadata and spec", nodeWord(n))
+		w.faultAt(n, "", "is %s; a manifest is a mapping of apiVersion, kind, metadata and spec", nodeWord(n))
 		return false
 	}
 	if word := foreignFile(n); word != "" {
-		w.fault(n.Content[0], "", "%s", word)
+		w.faultAt(n.Content[0], "", "%s", word)
 		return false
 	}
-	versionKey, version := stringAt(n, "apiVersion")
-	kindKey, kind := stringAt(n, "kind")
-	w.doc.Kind = kind
-	_, meta := lookup(n, "metadata", nil)
-	if meta = deref(meta); meta != nil && meta.Kind == yaml.MappingNode {
+	_, w.doc.Kind = stringAt(n, "kind")
+	if meta := valueAt(n, "metadata"); meta != nil && meta.Kind == yaml.MappingNode {
 		_, w.doc.Name = stringAt(meta, "name")
 	}
+	return w.knownKind(n)
+}
+
+// knownKind finds the kind, or says why there is none.
+func (w *walker) knownKind(n *yaml.Node) bool {
+	versionKey, version := stringAt(n, "apiVersion")
+	kindKey, kind := stringAt(n, "kind")
 	switch {
 	case kindKey == nil:
-		w.fault(nil, "kind", "is missing: %s", knownKinds())
+		w.faultAt(nil, "kind", "is missing: %s", knownKinds())
 		return false
 	case version != GroupVersion.String() && foreignKind(version, kind) != "":
-		w.fault(kindKey, "kind", "%s", foreignKind(version, kind))
+		w.faultAt(kindKey, "kind", "%s", foreignKind(version, kind))
 		return false
-	case laterKinds[kind]:
-		w.fault(kindKey, "kind", "%s is not in this version yet", kind)
+	case laterKinds[kind] != "":
+		w.faultAt(kindKey, "kind", "%s %s", kind, laterKinds[kind])
 		return false
 	}
-	w.kind = KindOf(kind)
-	if w.kind == nil {
-		w.fault(kindKey, "kind", "no kind %s%s: %s", quote(kind), didYouMean(kind, kindNames()), knownKinds())
+	if w.kind = KindOf(kind); w.kind == nil {
+		if advice := foreignKinds[kind]; advice != "" {
+			w.faultAt(kindKey, "kind", "no kind %s here: %s", quote(kind), advice)
+			return false
+		}
+		w.faultAt(kindKey, "kind", "no kind %s%s: %s", quote(kind), DidYouMean(kind, kindNames()), knownKinds())
 		return false
 	}
 	if w.kind.OperatorOnly {
-		w.fault(kindKey, "kind", "%s is written by the operator; %s", kind, w.kind.Instead)
+		w.faultAt(kindKey, "kind", "%s is written by the operator; %s", kind, w.kind.Instead)
 		return false
 	}
 	if versionKey == nil {
-		w.fault(nil, "apiVersion", "is missing: write %s", w.kind.GVK().GroupVersion())
+		w.faultAt(nil, "apiVersion", "is missing: write %s", w.kind.GVK().GroupVersion())
 	} else if version != w.kind.GVK().GroupVersion().String() {
-		w.fault(versionKey, "apiVersion", "%s has no kind %s: write %s", quote(version), kind, w.kind.GVK().GroupVersion())
+		w.faultAt(versionKey, "apiVersion", "%s has no kind %s: write %s", quote(version), kind, w.kind.GVK().GroupVersion())
 	}
 	return true
 }
@@ -95,29 +100,25 @@ func stringAt(n *yaml.Node, key string) (*yaml.Node, string) {
 
 // object walks the document along the type of its kind, and validates what could be read.
 func (w *walker) object(root *yaml.Node) Object {
-	values, _ := w.value(root, reflect.TypeOf(w.kind.New()), "").(map[string]any)
+	o := w.kind.New()
+	w.value(root, reflect.ValueOf(o))
 	if w.visits < 0 {
-		w.fault(nil, "", "is too large when its aliases are written out")
+		w.faultAt(nil, "", "is too large when its aliases are written out")
 		return nil
 	}
-	if values == nil {
-		return nil
-	}
-	values["apiVersion"], values["kind"] = w.kind.GVK().GroupVersion().String(), w.kind.Kind
-	data, err := json.Marshal(values)
-	var o Object
-	if err == nil {
-		o, err = Decode(data)
-	}
-	if err != nil {
-		if len(w.faults) == 0 {
-			w.fault(nil, "", "cannot be read: %v", err)
-		}
+	if w.full() {
+		w.faults = append(w.faults, Fault{File: w.doc.File, Line: w.faults[maxFaults-1].Line, Message: "there are more faults from here on"})
 		return nil
 	}
 	Default(o)
 	for _, e := range Validate(o) {
 		w.validation(root, e)
+	}
+	for _, label := range []string{LabelStack, LabelProcess, LabelTemplateHash} {
+		if _, set := o.GetLabels()[label]; set {
+			at := "metadata.labels[" + label + "]"
+			w.faultAt(find(root, at), at, byOperator)
+		}
 	}
 	return o
 }
@@ -127,9 +128,21 @@ func (w *walker) validation(root *yaml.Node, e *field.Error) {
 	if slices.ContainsFunc(w.bad, func(bad string) bool { return covers(bad, e) }) {
 		return
 	}
-	w.bad, w.faults = append(w.bad, e.Field+" "), append(w.faults, Fault{})
-	line, column := w.doc.Position(e.Field)
-	w.faults[len(w.faults)-1] = Fault{w.doc.File, line, column, e.Field, Message(e)}
+	w.faultAt(placeOf(root, e), e.Field, "%s", Message(e))
+	w.bad = w.bad[:len(w.bad)-1] // there may be more to say of it
+}
+
+// placeOf an error: its field, or the key or value of it that is wrong, where Kubernetes' rules for labels name no more than the whole.
+func placeOf(root *yaml.Node, e *field.Error) *yaml.Node {
+	bad, isText := e.BadValue.(string)
+	if n := valueAt(root, e.Field); isText && n != nil && n.Kind == yaml.MappingNode {
+		for _, c := range n.Content {
+			if c = deref(c); c.Kind == yaml.ScalarNode && c.Value == bad {
+				return c
+			}
+		}
+	}
+	return find(root, e.Field)
 }
 
 // covers tells whether a fault in the field bad explains the error e: it is of the same field, of one below it, of the one that
