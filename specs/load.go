@@ -19,6 +19,9 @@ const MaxFileBytes = 10 << 20
 // maxFileFaults bounds the faults told of one file.
 const maxFileFaults = 500
 
+// maxDocuments bounds the documents of one file.
+const maxDocuments = 100_000
+
 // Load reads the documents of a manifest: strictly typed, defaulted and validated, each by itself. It gives every document with
 // content, those with faults without an Object, and all faults at once in the order of their places (of a file that is nothing but
 // faults, the first 500, and a word that there are more). It never panics, and its time is bounded whatever data holds. A file of many
@@ -28,6 +31,9 @@ func Load(file string, data []byte) ([]*Document, []Fault) {
 		return nil, []Fault{f}
 	}
 	parts := split(bytes.TrimPrefix(data, utf8BOM))
+	if len(parts) > maxDocuments {
+		return nil, []Fault{{File: file, Line: parts[maxDocuments].line, Message: fmt.Sprintf("the file has more than %d documents", maxDocuments)}}
+	}
 	docs, faults := make([]*Document, len(parts)), make([][]Fault, len(parts))
 	var told atomic.Int64
 	each(len(parts), func(i int) {

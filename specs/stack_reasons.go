@@ -40,4 +40,6 @@ const (
 	ReasonWaitingForObjects = "WaitingForObjects"
 	// ReasonStackDeleted: the Stack's own document is gone.
 	ReasonStackDeleted = "StackDeleted"
+	// ReasonHandedOver: an object went from one Stack to another.
+	ReasonHandedOver = "HandedOver"
 )

@@ -34,8 +34,6 @@ type options struct {
 	StopOnExit bool
 	LogFormat  string
 	LogLevel   string
-	// Safe is given by the guardian after repeated failed starts: nothing new is taken from the files.
-	Safe bool
 }
 
 func newCommand() *cobra.Command {
@@ -69,7 +67,6 @@ Each flag may be given as an environment variable too: MIRROROS_MANIFESTS, MIRRO
 	f.BoolVar(&o.StopOnExit, "stop-on-exit", false, "stop all workloads, dependents first, when the operator is asked to end")
 	f.StringVar(&o.LogFormat, "log-format", "console", "console or json")
 	f.StringVar(&o.LogLevel, "log-level", "info", "debug, info, warn or error")
-	f.BoolVar(&o.Safe, "safe", false, "start on what is in force and take nothing new from the files")
 	_ = c.RegisterFlagCompletionFunc("log-format", cobra.FixedCompletions([]string{"console", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = c.RegisterFlagCompletionFunc("log-level", cobra.FixedCompletions([]string{"debug", "info", "warn", "error"}, cobra.ShellCompDirectiveNoFileComp))
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })

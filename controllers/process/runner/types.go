@@ -1,8 +1,37 @@
 package runner
 
 import (
+	"errors"
 	"syscall"
 	"time"
+
+	"github.com/go-logr/logr"
+)
+
+// NoCgroup as Options.CgroupParent: make no cgroups, let every run claim itself through mirrorguard.
+const NoCgroup = "none"
+
+// Options says where the runner keeps its claims and what it may use.
+type Options struct {
+	// StateDir holds claims/ and exits/. One runner at a time may use it; the caller holds the lock.
+	StateDir string
+	// Guard is the absolute path of mirrorguard. It may be empty where cgroup v2 directories can be made.
+	Guard string
+	// CgroupParent is the cgroup v2 directory below which the runner makes its own; "" is the cgroup of this process, or NoCgroup.
+	CgroupParent string
+	Log          logr.Logger
+}
+
+// Errors that callers may test. The kernel's reasons (ENOENT, EACCES, ENOEXEC, E2BIG …) can be tested with errors.Is as well.
+var (
+	// ErrTaken: this attempt of the instance was started before.
+	ErrTaken = errors.New("this attempt was started before")
+	// ErrRunning: the instance has a run that did not end yet.
+	ErrRunning = errors.New("the instance is running")
+	// ErrNotFound: the runner knows no such instance.
+	ErrNotFound = errors.New("no such instance")
+	// ErrEnded: the run has ended, there is nothing to signal.
+	ErrEnded = errors.New("the run has ended")
 )
 
 // Spec is everything that starting one run of an instance needs. Nothing in it is looked up again: names are resolved,
@@ -21,8 +50,9 @@ type Spec struct {
 	Path string
 	Argv []string
 	Env  []string
-	Dir  string
-	// Credential to run as; nil keeps the operator's.
+	// Dir is the working directory, "/" when empty.
+	Dir string
+	// Credential to run as, with its supplementary groups; nil keeps the operator's.
 	Credential *syscall.Credential
 	// Stdout and Stderr are one file, opened with O_APPEND by the caller, who closes it after Start. Stdin is /dev/null.
 	Output uintptr
@@ -36,8 +66,9 @@ type Instance struct {
 
 	// PID of the main process; 0 before it is known.
 	PID int
-	// Started is wall time. Boot is the boot clock's reading at the start, for ages that count awake time and survive clock steps.
+	// Started is wall time. Boot is the boot clock's reading at the start, for ages that do not follow steps of the wall clock.
 	Started time.Time
+	Boot    time.Duration
 	// Adopted: the run was started by an earlier operator.
 	Adopted bool
 	// Stopping is when Stop was first called, zero before; it survives the operator.

@@ -1,0 +1,176 @@
+package main
+
+import (
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// How claimAndExec ends when it does not become the program.
+const (
+	exitTaken   = 250 // somebody else took the claim, or it was withdrawn
+	exitNoClaim = 251 // the claim could not be written
+	exitCannot  = 126 // claimed, but the program, its user or its directory cannot be used
+	exitNotHere = 127 // claimed, but there is no such program
+)
+
+// execution is what `mirrorguard exec` was asked to do.
+type execution struct {
+	claim    string
+	started  string // the run's start time, unique in it
+	user     bool
+	uid, gid int
+	groups   []uint32
+	dir      string
+	errors   int // descriptor for the reason of a failure, -1 for none
+	path     string
+	argv     []string
+}
+
+// claimAndExec claims a run and becomes it. The file CLAIM has the run's header, which ends with its unique start time STARTED.
+// This process adds a line with its own pid, start time, pidfs inode and STARTED, and then reads what is behind the header: when
+// its line is there before one that makes the run void, it has claimed. Additions to a file have one order for all. So whoever
+// runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
+// void before anybody took it knows that nobody will run it later. Then this process takes on the user, the directory and the
+// program. What fails after the claim is written to FD as "STAGE ERRNO", stage one of user, dir, exec.
+func claimAndExec(args []string) int {
+	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
+	e, ok := parseExec(args)
+	if !ok {
+		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…")
+		return 2
+	}
+	if e.errors >= 0 {
+		syscall.CloseOnExec(e.errors)
+	}
+	if code := e.take(); code != 0 {
+		return code
+	}
+	if err := e.become(); err != 0 {
+		return e.fail("user", err)
+	}
+	if e.dir != "" {
+		if err := syscall.Chdir(e.dir); err != nil {
+			return e.fail("dir", err.(syscall.Errno))
+		}
+	}
+	err := syscall.Exec(e.path, e.argv, syscall.Environ())
+	errno, _ := err.(syscall.Errno)
+	return e.fail("exec", errno)
+}
+
+// take adds this process to the claim, and looks whether it came in time.
+func (e *execution) take() int {
+	fd, err := syscall.Open(e.claim, syscall.O_RDWR|syscall.O_APPEND|syscall.O_CLOEXEC, 0)
+	if err == syscall.ENOENT {
+		return exitTaken
+	}
+	if err != nil {
+		return exitNoClaim
+	}
+	defer syscall.Close(fd)
+	pid := syscall.Getpid()
+	s, ok := readStat(pid)
+	line := "pid " + strconv.Itoa(pid) + " " + s.start + " " + strconv.FormatUint(pidfsInode(pid), 10) + " " + e.started + " ."
+	n, err := syscall.Write(fd, []byte("\n"+line+"\n"))
+	if !ok || err != nil || n != len(line)+2 {
+		return exitNoClaim
+	}
+	data, ok := readAll(fd)
+	if !ok {
+		return exitNoClaim
+	}
+	_, behind, ok := strings.Cut(data, "\"started\":"+e.started+"}\n")
+	for ok {
+		var next string
+		next, behind, ok = strings.Cut(behind, "\n")
+		if next == line {
+			return 0
+		}
+		if next == "void ." || strings.HasPrefix(next, "{") {
+			break
+		}
+	}
+	return exitTaken
+}
+
+// become changes the user of this thread.
+func (e *execution) become() syscall.Errno {
+	if !e.user {
+		return 0
+	}
+	if err := setGroups(e.groups); err != 0 {
+		return err
+	}
+	if _, _, err := syscall.RawSyscall(syscall.SYS_SETGID, uintptr(e.gid), 0, 0); err != 0 {
+		return err
+	}
+	_, _, err := syscall.RawSyscall(syscall.SYS_SETUID, uintptr(e.uid), 0, 0)
+	return err
+}
+
+// fail reports why the program could not be started.
+func (e *execution) fail(stage string, errno syscall.Errno) int {
+	if e.errors >= 0 {
+		syscall.Write(e.errors, []byte(stage+" "+strconv.Itoa(int(errno))+"\n"))
+	}
+	if stage == "exec" && errno == syscall.ENOENT {
+		return exitNotHere
+	}
+	return exitCannot
+}
+
+func parseExec(args []string) (*execution, bool) {
+	e := &execution{errors: -1}
+	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+		ok := true
+		switch args[0] {
+		case "-u":
+			ok = e.parseUser(args[1])
+		case "-d":
+			e.dir = args[1]
+		case "-e":
+			e.errors, ok = number(args[1])
+		default:
+			ok = false
+		}
+		if !ok {
+			return nil, false
+		}
+		args = args[2:]
+	}
+	if len(args) < 5 || args[2] != "--" {
+		return nil, false
+	}
+	e.claim, e.started, e.path, e.argv = args[0], args[1], args[3], args[4:]
+	return e, true
+}
+
+// parseUser reads UID:GID:GROUP,GROUP… with an empty list for no further groups.
+func (e *execution) parseUser(s string) bool {
+	part := strings.Split(s, ":")
+	if len(part) != 3 {
+		return false
+	}
+	var ok1, ok2 bool
+	e.uid, ok1 = number(part[0])
+	e.gid, ok2 = number(part[1])
+	e.user = true
+	if part[2] == "" {
+		return ok1 && ok2
+	}
+	for _, g := range strings.Split(part[2], ",") {
+		n, ok := number(g)
+		if !ok {
+			return false
+		}
+		e.groups = append(e.groups, uint32(n))
+	}
+	return ok1 && ok2
+}
+
+func number(s string) (int, bool) {
+	n, err := strconv.ParseUint(s, 10, 32)
+	return int(n), err == nil
+}

@@ -1,0 +1,154 @@
+package process
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+	"os"
+	"sync"
+
+	"mirroros.dev/mirroros/specs"
+)
+
+// digests computes the SHA-256 of executables, one at a time and beside everything else: a start never waits for it. A file is read once
+// for as long as its identity stays the same.
+type digests struct {
+	done func(process string)
+
+	mu      sync.Mutex // guards all below
+	known   map[fileID]string
+	waiting map[fileID]map[string]bool // processes to tell
+	queue   []fileID
+	wake    chan struct{}
+}
+
+func newDigests(done func(process string)) *digests {
+	return &digests{done: done, known: map[fileID]string{}, waiting: map[fileID]map[string]bool{}, wake: make(chan struct{}, 1)}
+}
+
+// maxDigests is how many are remembered; a host has fewer programs.
+const maxDigests = 10000
+
+// of answers the digest of a file; empty when it is not known yet, and then the process is told when it is.
+func (d *digests) of(id fileID, process string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if s, ok := d.known[id]; ok {
+		return s
+	}
+	if d.waiting[id] == nil {
+		d.waiting[id] = map[string]bool{}
+		d.queue = append(d.queue, id)
+		wake(d.wake)
+	}
+	d.waiting[id][process] = true
+	return ""
+}
+
+// run computes until ctx ends.
+func (d *digests) run(ctx context.Context) error {
+	for {
+		id, ok := d.next()
+		if !ok {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-d.wake:
+			}
+			continue
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		d.finish(id, digestOf(ctx, id))
+	}
+}
+
+func (d *digests) next() (fileID, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.queue) == 0 {
+		return fileID{}, false
+	}
+	id := d.queue[0]
+	d.queue = d.queue[1:]
+	return id, true
+}
+
+func (d *digests) finish(id fileID, digest string) {
+	d.mu.Lock()
+	if len(d.known) >= maxDigests {
+		clear(d.known)
+	}
+	d.known[id] = digest
+	tell := d.waiting[id]
+	delete(d.waiting, id)
+	d.mu.Unlock()
+	for p := range tell {
+		d.done(p)
+	}
+}
+
+// unknownDigest stands for a file that is no more what it was, or cannot be read.
+const unknownDigest = "unknown"
+
+func digestOf(ctx context.Context, id fileID) string {
+	f, err := os.Open(id.Path)
+	if err != nil {
+		return unknownDigest
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &ctxReader{ctx, f}, make([]byte, 128<<10)); err != nil || identify(id.Path) != id {
+		return unknownDigest
+	}
+	return "sha256:" + hex.EncodeToString(h.Sum(nil))
+}
+
+// ctxReader stops a long read when ctx ends.
+type ctxReader struct {
+	ctx context.Context //nolint:containedctx // it lives as long as one call
+	r   io.Reader
+}
+
+func (c *ctxReader) Read(p []byte) (int, error) {
+	if err := c.ctx.Err(); err != nil {
+		return 0, err
+	}
+	return c.r.Read(p)
+}
+
+// executable tells which file a run was started from, and whether that file is another now.
+func (r *Reconciler) executable(in *instance, im *instanceMemory, process string) (*specs.Executable, bool) {
+	was := im.run.Note.Executable
+	if was.Path == "" {
+		return nil, false
+	}
+	if im.executable == nil || im.executable.Digest == "" {
+		im.executable = &specs.Executable{Path: was.Path, Digest: r.digestAtStart(was, in.Status, process)}
+	}
+	if !in.live() {
+		return im.executable, false
+	}
+	now := r.files.identity(was.Path)
+	if now == was || now.Path == "" {
+		return im.executable, false
+	}
+	switch digest := r.digests.of(now, process); {
+	case digest == "", digest == unknownDigest: // not read yet, or under change: told again
+		return im.executable, false
+	case im.executable.Digest == unknownDigest || im.executable.Digest == "":
+		return im.executable, true
+	default:
+		return im.executable, digest != im.executable.Digest
+	}
+}
+
+// digestAtStart is the digest that status has, or the one of the file as long as it is the same.
+func (r *Reconciler) digestAtStart(id fileID, st *specs.InstanceStatus, process string) string {
+	if st != nil && st.Executable != nil && st.Executable.Path == id.Path && st.Executable.Digest != "" {
+		return st.Executable.Digest
+	}
+	return r.digests.of(id, process)
+}

@@ -1,0 +1,213 @@
+package process
+
+import (
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	"mirroros.dev/mirroros/controllers/process/runner"
+	"mirroros.dev/mirroros/specs"
+)
+
+// memory is what is remembered of one process between reconciles: places on the awake time line, what was found by reading, and what
+// is under way. Whatever must outlive the operator is in the runtime's notes or in the store.
+type memory struct {
+	mu sync.Mutex // held for a whole reconcile of the process; guards all below
+
+	// last is the process as it was seen last; changed what of the template differed from the one before.
+	last    *specs.Process
+	changed []string
+	// template identity and hash of it, and the names of its instances.
+	key  templateKey
+	hash string
+	ids  []string
+	// instances that run, ended, or could not be started.
+	instances []*instanceMemory
+	// logs of instances that are no more, oldest first.
+	logs []string
+	// paths of files that matter to the process; mending are those whose change may mend a failed start. watched is the generation,
+	// counted from 1, that they are of.
+	paths, mending []string
+	watched        int64
+	// depends is the process whose dependsOn is known to others.
+	depends *specs.Process
+}
+
+// templateKey is equal as long as the template hash must be.
+type templateKey struct {
+	uid        types.UID
+	generation int64
+	dir        string
+}
+
+// instanceMemory is what is remembered of one instance.
+type instanceMemory struct {
+	id      string
+	ordinal int32
+	hash    string
+
+	// run is the last run; nil before the first. Its Exit is nil while it lives. It is never changed, only replaced.
+	run     *run
+	stop    *stop
+	failure *failure
+	ended   *specs.StateTerminated
+	tail    []string
+	// adopted: an earlier operator started the run. attached: its log is watched.
+	adopted, attached bool
+	// config is the digest of each config file that the run has read, by path: at the start, and at each reload.
+	config     map[string]string
+	executable *specs.Executable
+	readySince time.Time
+}
+
+// instance finds or makes the memory of an instance.
+func (m *memory) instance(id string, ordinal int32, hash string) *instanceMemory {
+	if im := m.find(id); im != nil {
+		return im
+	}
+	im := &instanceMemory{id: id, ordinal: ordinal, hash: hash}
+	m.instances = append(m.instances, im)
+	return im
+}
+
+func (m *memory) find(id string) *instanceMemory {
+	for _, im := range m.instances {
+		if im.id == id {
+			return im
+		}
+	}
+	return nil
+}
+
+// sweep drops what nothing is left of, and nothing is wanted.
+func (m *memory) sweep(gone bool) {
+	m.instances = slices.DeleteFunc(m.instances, func(im *instanceMemory) bool {
+		wanted := !gone && im.hash == m.hash && int(im.ordinal) < len(m.ids)
+		return im.run == nil && !wanted
+	})
+}
+
+// copyForPlan is a copy that a plan may use: what it points to is never changed, only replaced.
+func (m *memory) copyForPlan() *memory {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c := &memory{last: m.last, changed: m.changed, key: m.key, hash: m.hash, ids: m.ids}
+	for _, im := range m.instances {
+		n := *im
+		c.instances = append(c.instances, &n)
+	}
+	return c
+}
+
+// template brings hash, names and changed fields up to date with the process.
+func (m *memory) template(p *specs.Process, dir string) {
+	key := templateKey{p.UID, p.Generation, dir}
+	if key == m.key && m.hash != "" && len(m.ids) == int(replicasOf(p)) {
+		m.last = p
+		return
+	}
+	hash := specs.TemplateHash(p, absolute(dir, p.Spec.WorkingDir))
+	if hash != m.hash || m.changed == nil {
+		m.changed = nil
+		if m.last != nil {
+			m.changed = templateChanges(&m.last.Spec, &p.Spec)
+		}
+	}
+	m.last, m.key, m.hash = p, key, hash
+	m.ids = make([]string, replicasOf(p))
+	for i := range m.ids {
+		m.ids[i] = instanceName(p.Name, hash, int32(i))
+	}
+}
+
+func replicasOf(p *specs.Process) int32 {
+	if p.Spec.Replicas == nil {
+		return 1
+	}
+	return max(*p.Spec.Replicas, 0)
+}
+
+// instanceName is the name of a copy: <process>-<template hash>-<ordinal>.
+func instanceName(process, hash string, ordinal int32) string {
+	return process + "-" + hash + "-" + strconv.Itoa(int(ordinal))
+}
+
+// parseInstanceName splits the name of an instance.
+func parseInstanceName(id string) (process, hash string, ordinal int32, ok bool) {
+	last := lastDash(id)
+	if last < 0 {
+		return "", "", 0, false
+	}
+	n, err := strconv.ParseInt(id[last+1:], 10, 32)
+	middle := lastDash(id[:last])
+	if err != nil || middle <= 0 || n < 0 {
+		return "", "", 0, false
+	}
+	return id[:middle], id[middle+1 : last], int32(n), true
+}
+
+func lastDash(s string) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '-' {
+			return i
+		}
+	}
+	return -1
+}
+
+// see brings the memory of an instance up to date with the runtime.
+func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Instance, now time.Time) {
+	if !found {
+		im.run, im.stop = nil, nil
+		return
+	}
+	if im.run == nil || im.run.Attempt != ri.Attempt {
+		im.newRun(ri, now)
+	}
+	if im.run.PID != ri.PID || im.run.Stray != ri.Stray || (im.run.Exit == nil) != (ri.Exit == nil) {
+		r := *im.run
+		r.PID, r.Stray = ri.PID, ri.Stray
+		if r.Exit == nil && ri.Exit != nil {
+			r.Exit, r.ExitedAt, r.Exited = ri.Exit, ri.Exit.At, awake(now, ri.Exit.At)
+			if r.Exited.Before(r.Started) {
+				r.Started = r.Exited // the clock was set back between the two
+			}
+		}
+		im.run = &r
+	}
+	if im.stop == nil {
+		im.stop = foundStop(ri, stored, now)
+	}
+}
+
+func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
+	n := decodeNote(ri.Note)
+	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started)}
+	im.stop, im.tail, im.readySince, im.executable = nil, nil, time.Time{}, nil
+	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
+}
+
+// foundStop is a stop that an earlier operator began: what the runtime has, or else what status says of the same run.
+func foundStop(ri runner.Instance, stored *specs.Instance, now time.Time) *stop {
+	var s *stop
+	if stored != nil && stored.Status.State.Stopping != nil && int(stored.Status.PID) == ri.PID {
+		since := stored.Status.State.Stopping.Since.Time
+		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason)}
+	}
+	if ri.Stopping.IsZero() {
+		return s
+	}
+	if s == nil {
+		s = &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping)}
+	}
+	s.Signalled = true
+	return s
+}
+
+// awake puts a wall time on the awake time line, as far back as the wall clock has it now; never ahead.
+func awake(now, wall time.Time) time.Time {
+	return now.Add(-max(0, now.Round(0).Sub(wall.Round(0))))
+}

@@ -1,0 +1,183 @@
+package process
+
+import (
+	"strings"
+	"time"
+
+	"mirroros.dev/mirroros/reconcile/plan"
+	"mirroros.dev/mirroros/specs"
+)
+
+// look is how to observe: which objects, which memory, and how thoroughly.
+type look struct {
+	view plan.View
+	m    *memory
+	name string
+	// planning looks at the template even when only the start itself would.
+	planning bool
+	// room for instances; none is made anew.
+	room []instance
+}
+
+// observe gathers all that decide may know of one process. Beside the memory's own record of what it sees it changes nothing.
+func (r *Reconciler) observe(l look) (*observed, error) {
+	o := &observed{Now: r.now(), Name: l.name, Down: r.down.Load(), Instances: l.room}
+	dir := ""
+	if p, ok := getProcess(l.view, l.name); ok {
+		var err error
+		if dir, err = r.dir(l.view, p); err != nil {
+			return nil, err
+		}
+		l.m.template(p, dir)
+		o.Process, o.Hash, o.Changed, o.Revision = p, l.m.hash, l.m.changed, r.revision(p)
+		r.dependencies(o, l.view)
+	} else if l.m.last != nil {
+		o.Last = planOf(&l.m.last.Spec)
+	}
+	r.instances(o, l)
+	if o.Down {
+		o.Held = r.liveDependents(l.name)
+	}
+	if o.Process != nil && needsTemplate(o, l.planning) {
+		_, o.Template = r.resolver.resolve(subject{process: o.Process, dir: dir, id: l.m.hash, ports: declaredPorts(&o.Process.Spec)})
+	}
+	return o, nil
+}
+
+func getProcess(v plan.View, name string) (*specs.Process, bool) {
+	o, ok := v.Get("Process", name)
+	if !ok {
+		return nil, false
+	}
+	p, ok := o.(*specs.Process)
+	return p, ok
+}
+
+// needsTemplate tells whether decide must know beforehand if the template can be started: old copies would be stopped for it, or it
+// could not be and may be now. Else the start itself tells.
+func needsTemplate(o *observed, planning bool) bool {
+	for i := range o.Instances {
+		in := &o.Instances[i]
+		switch {
+		case in.live() && in.Hash != o.Hash && in.Stop == nil:
+			return true
+		case !in.live() && o.desired(in) && (planning || in.Failure != nil && in.Failure.Early):
+			return true
+		}
+	}
+	return false
+}
+
+// dependencies looks up what the process depends on.
+func (r *Reconciler) dependencies(o *observed, v plan.View) {
+	deps := o.Process.Spec.DependsOn
+	if len(deps) == 0 {
+		return
+	}
+	o.Dependencies = make([]dependency, len(deps))
+	for i, d := range deps {
+		p, found := getProcess(v, d.Process)
+		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: found && isMet(p, d.Condition)}
+	}
+}
+
+// isMet tells whether a process is as far as a condition says, by its status of its present generation.
+func isMet(p *specs.Process, c specs.DependencyCondition) bool {
+	if p.Status.ObservedGeneration != p.Generation {
+		return false
+	}
+	switch c {
+	case specs.DependencyStarted:
+		return conditionTrue(p.Status.Conditions, conditionStarted)
+	case specs.DependencyCompleted:
+		return conditionTrue(p.Status.Conditions, conditionCompleted)
+	}
+	return conditionTrue(p.Status.Conditions, specs.ConditionReady)
+}
+
+// instances lists what is desired and what is there.
+func (r *Reconciler) instances(o *observed, l look) {
+	if o.Instances == nil {
+		o.Instances = make([]instance, 0, len(l.m.ids))
+	}
+	if o.Process != nil {
+		for i, id := range l.m.ids {
+			r.addInstance(o, l, id, int32(i), l.m.hash)
+		}
+	}
+	for _, im := range l.m.instances {
+		if o.Process == nil || im.hash != l.m.hash || int(im.ordinal) >= len(l.m.ids) {
+			r.addInstance(o, l, im.id, im.ordinal, im.hash)
+		}
+	}
+}
+
+// addInstance observes one instance: stored object, runtime, memory, files, log and probes.
+func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, hash string) {
+	in := instance{ID: id, Ordinal: ordinal, Hash: hash}
+	var stored *specs.Instance
+	if obj, ok := l.view.Get("Instance", id); ok {
+		if stored, ok = obj.(*specs.Instance); ok {
+			in.Status, in.Stored = &stored.Status, true
+		}
+	}
+	ri, found := r.runtime.Get(id)
+	im := l.m.find(id)
+	if im == nil && found {
+		im = l.m.instance(id, ordinal, hash)
+	}
+	if im != nil {
+		im.see(ri, found, stored, o.Now)
+		in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
+		r.observeRun(o, l, &in, im)
+	}
+	o.Instances = append(o.Instances, in)
+}
+
+// observeRun adds what belongs to a run.
+func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceMemory) {
+	if im.run == nil {
+		in.Ended = im.ended
+		return
+	}
+	if x := im.run.Exit; x != nil && (im.ended == nil || !im.ended.StartedAt.Equal(seconds(im.run.StartedAt)) || im.tail == nil) {
+		im.tail = []string{}
+		if !succeeded(im.run) && (im.stop == nil || im.stop.failed()) && !x.Rebooted {
+			im.tail = trimTail(r.logs.Tail(in.ID, 5))
+		}
+		im.ended = terminated(im.run, im.stop, im.tail)
+	}
+	in.Ended, in.Tail, in.ReadySince = im.ended, im.tail, im.readySince
+	in.Health = r.healthOf(o, in, im)
+	if o.Process != nil && in.Hash == o.Hash {
+		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
+	}
+	in.Executable, in.ExecutableChanged = r.executable(in, im, o.Name)
+	if in.live() {
+		in.LogFault = logFault(r.logs.Health(in.ID))
+	}
+	if in.ReadySince.IsZero() && im.adopted && in.Status != nil {
+		in.ReadySince = storedReady(in.Status, o.Now)
+	}
+}
+
+// storedReady is since when status has it ready.
+func storedReady(st *specs.InstanceStatus, now time.Time) time.Time {
+	for i := range st.Conditions {
+		if c := &st.Conditions[i]; c.Type == specs.ConditionReady && c.Status == "True" {
+			return awake(now, c.LastTransitionTime.Time)
+		}
+	}
+	return time.Time{}
+}
+
+// trimTail cuts empty and long lines of what a program said last.
+func trimTail(lines []string) []string {
+	out := make([]string, 0, len(lines))
+	for _, l := range lines {
+		if l = strings.TrimSpace(strings.ToValidUTF8(l, "?")); l != "" {
+			out = append(out, l[:min(len(l), 200)])
+		}
+	}
+	return out
+}

@@ -1,0 +1,183 @@
+package runner
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// identity is what tells one process from all others of a boot. Ino is 0 where there is no pidfs.
+type identity struct {
+	pid   int
+	start uint64 // field 22 of /proc/PID/stat
+	ino   uint64 // inode of its pidfd
+}
+
+// same compares by inode where both have one.
+func (i identity) same(o identity) bool {
+	if i.pid != o.pid {
+		return false
+	}
+	if i.ino != 0 && o.ino != 0 {
+		return i.ino == o.ino
+	}
+	return i.start == o.start
+}
+
+// claim is one run in an instance's claim file. The file is only ever added to: a header, written before the process exists, and
+// lines about it; then the next run's. (New files cost ten times as much on a file system where many were removed just before.)
+// Each piece begins with a newline and ends with " ." or "}", so one that a crash or a full disk tore does not count and does not
+// spoil the next.
+type claim struct {
+	Boot    string `json:"boot"`
+	ID      string `json:"id"`
+	Attempt int    `json:"attempt"`
+	Owner   string `json:"owner"`
+	Hash    string `json:"hash"`
+	Note    []byte `json:"note,omitempty"`
+	Cgroup  string `json:"cgroup,omitempty"` // directory, "" when the child claims for itself
+	Clock   int64  `json:"clock"`            // boot clock, ns
+	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
+
+	ident    identity
+	stopping time.Time
+	exit     *Exit
+	void     bool // it did not take place and never will
+}
+
+// name is the run's name, and its cgroup's.
+func (c *claim) name() string { return c.ID + "." + strconv.Itoa(c.Attempt) }
+
+// header is the first piece.
+func (c *claim) header() []byte {
+	b, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // strings and numbers only
+	}
+	return slices.Concat([]byte("\n"), b, []byte("\n"))
+}
+
+// pidLine names the process of the run that began at started. The child that writes it may be late, and the file by then be
+// another's.
+func pidLine(i identity, started int64) []byte {
+	return fmt.Appendf(nil, "\npid %d %d %d %d .\n", i.pid, i.start, i.ino, started)
+}
+
+func stopLine(t time.Time) []byte { return fmt.Appendf(nil, "\nstop %d .\n", t.UnixNano()) }
+
+func voidLine() []byte { return []byte("\nvoid .\n") }
+
+// exitLine keeps the reason in the kernel's words, as the guardian's records do.
+func exitLine(e *Exit) []byte {
+	code, status := 0, 0
+	switch {
+	case !e.Known:
+	case e.Core:
+		code, status = cldDumped, int(e.Signal)
+	case e.Signal != 0:
+		code, status = cldKilled, int(e.Signal)
+	default:
+		code, status = cldExited, e.Code
+	}
+	return fmt.Appendf(nil, "\nexit %d %d %d .\n", code, status, e.At.UnixNano())
+}
+
+// parseClaims reads a claim file: its runs, the first one first.
+func parseClaims(data []byte) []*claim {
+	var all []*claim
+	for line := range bytes.Lines(data) {
+		if c := (&claim{}); len(line) > 0 && line[0] == '{' {
+			if json.Unmarshal(line, c) == nil && c.ID != "" && c.Attempt > 0 {
+				all = append(all, c)
+			}
+			continue
+		}
+		if text, whole := strings.CutSuffix(string(line), " .\n"); whole && len(all) > 0 {
+			all[len(all)-1].add(text)
+		}
+	}
+	return all
+}
+
+// add takes in one whole line; one that it does not understand is ignored. The first of a sort counts, and no process can
+// claim what is void.
+func (c *claim) add(line string) {
+	f := strings.Fields(line)
+	n := make([]int64, 0, 4)
+	for _, s := range f[min(1, len(f)):] {
+		v, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return
+		}
+		n = append(n, v)
+	}
+	switch {
+	case len(n) == 4 && f[0] == "pid" && n[3] == c.Started && c.ident.pid == 0 && !c.void:
+		c.ident = identity{pid: int(n[0]), start: uint64(n[1]), ino: uint64(n[2])}
+	case len(n) == 1 && f[0] == "stop" && c.stopping.IsZero():
+		c.stopping = time.Unix(0, n[0])
+	case len(n) == 3 && f[0] == "exit" && c.exit == nil:
+		c.exit = exitOf(int(n[0]), int(n[1]), time.Unix(0, n[2]))
+	case len(f) == 1 && f[0] == "void" && c.ident.pid == 0:
+		c.void = true
+	}
+}
+
+// The values of si_code for a child that ended.
+const (
+	cldExited = 1
+	cldKilled = 2
+	cldDumped = 3
+)
+
+// exitOf makes an Exit from si_code and si_status.
+func exitOf(code, status int, at time.Time) *Exit {
+	e := &Exit{Known: true, At: at}
+	switch code {
+	case cldExited:
+		e.Code = status
+	case cldKilled, cldDumped:
+		e.Signal, e.Core = syscall.Signal(status), code == cldDumped
+	default:
+		e.Known = false
+	}
+	return e
+}
+
+// record is what the guardian wrote about a process that it reaped.
+type record struct {
+	file   string
+	ident  identity
+	cgroup string // its cgroup v2 path
+	exit   *Exit
+}
+
+// parseRecord reads an exit record: name PID-STARTTIME, text "exit CODE STATUS NANOSECONDS INODE CGROUP".
+func parseRecord(name string, data []byte) (record, bool) {
+	text, whole := strings.CutSuffix(string(data), "\n")
+	f := strings.SplitN(text, " ", 6)
+	pid, start, ok := strings.Cut(name, "-")
+	if !whole || !ok || len(f) != 6 || f[0] != "exit" {
+		return record{}, false
+	}
+	var n [5]int64
+	for i, s := range []string{f[1], f[2], f[3], f[4], pid} {
+		v, err := strconv.ParseInt(s, 10, 64)
+		if err != nil {
+			return record{}, false
+		}
+		n[i] = v
+	}
+	st, err := strconv.ParseUint(start, 10, 64)
+	return record{
+		file:   name,
+		ident:  identity{pid: int(n[4]), start: st, ino: uint64(n[3])},
+		cgroup: strings.TrimSuffix(f[5], " (deleted)"),
+		exit:   exitOf(int(n[0]), int(n[1]), time.Unix(0, n[2])),
+	}, err == nil
+}

@@ -1,0 +1,25 @@
+// Package runner starts, adopts and ends processes on one host, so that killing the operator is a non-event. Linux only.
+//
+// At most once. A run is an instance and an attempt. Before it starts, a claim is written to StateDir/claims; then the process
+// is cloned into a cgroup v2 directory of the run's own name. Whoever opens the state directory later sees by that directory
+// whether the run took place, at whatever moment the operator died. Where no cgroup can be made, the child adds itself to the
+// claim (mirrorguard exec) before it becomes the program, unless the claim was made void before. A second Start of the same
+// attempt is refused.
+//
+// No exit code is lost. The operator reads how its child ended without reaping it, writes that into the claim, and only then
+// reaps. The guardian, a subreaper above the operator, does the same with what a killed operator leaves. For a process that is
+// neither's child the kernel is asked through its pidfd; where that cannot tell either, the exit is not Known.
+//
+// A pid alone is never an identity. Adoption opens a pidfd, then compares the pidfs inode (the start time where there is no
+// pidfs) with the claim of the same boot. Signals go through the pidfd.
+//
+// The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else its
+// process group and session (a daemon that left both is not found then).
+//
+// Nothing of the operator is inherited: not its environment, descriptors, ignored or blocked signals, raised limits, umask, or
+// lowered oom_score_adj and nice. For that Open sets the umask of this process to 022, marks all its descriptors
+// close-on-exec and catches the signals that it ignores. Nobody else in the process may call wait for any child.
+//
+// All waiting is done by one goroutine, Run, on one epoll instance; it is asleep while nothing ends. Methods may be called from
+// any goroutine and block for at most the time of a fork and exec.
+package runner

@@ -1,0 +1,93 @@
+package guard
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// endDescriptor is where the guardian reads that its operator ends on purpose.
+const endDescriptor = 3
+
+// Guarded tells whether the parent of this process is a guardian that started it. It is false once that guardian died.
+func Guarded() bool {
+	return os.Getenv(variable) == strconv.Itoa(os.Getppid())
+}
+
+// Exec replaces this process by a guardian that starts it again as its child. It returns only when that is not possible.
+func Exec(o Options) error {
+	path, argv, err := o.command()
+	if err != nil {
+		return err
+	}
+	handPidfds()
+	return fmt.Errorf("cannot execute the guardian %q: %w", path, syscall.Exec(path, argv, environ()))
+}
+
+// handPidfds lets the pidfds of this process live through the exec. The guardian hands them to the next operator, which learns
+// from them how processes ended that are nobody's children any more and that were reaped meanwhile.
+func handPidfds() {
+	const pidfs = 0x50494446
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		var fs unix.Statfs_t
+		fd, err := strconv.Atoi(e.Name())
+		if err == nil && fd > endDescriptor && unix.Fstatfs(fd, &fs) == nil && int64(fs.Type) == pidfs {
+			unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
+		}
+	}
+}
+
+// End tells the guardian that this process is about to end on purpose, whatever its exit code: it is not started again and the
+// guardian ends with the same code. Without a guardian it does nothing.
+func End() {
+	if Guarded() {
+		unix.Write(endDescriptor, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+	}
+}
+
+// Watch blocks until the guardian died, and then returns nil; or until ctx ended, and then returns its error. It must be called
+// while Guarded, else it returns nil at once.
+func Watch(ctx context.Context) error {
+	pid := os.Getppid()
+	pidfd, err := unix.PidfdOpen(pid, 0)
+	if errors.Is(err, unix.ESRCH) || (err == nil && !Guarded()) { // it died before, or the number is another's by now
+		if err == nil {
+			unix.Close(pidfd)
+		}
+		return ctx.Err()
+	}
+	if err != nil {
+		return fmt.Errorf("cannot watch the guardian, process %d: %w", pid, err)
+	}
+	defer unix.Close(pidfd)
+	cancel, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("cannot watch the guardian, process %d: %w", pid, err)
+	}
+	defer unix.Close(cancel)
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		unix.Write(cancel, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		close(done)
+	})
+	fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}, {Fd: int32(cancel), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(fds, -1); !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	if !stop() {
+		<-done
+		return ctx.Err()
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package runner
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Stop records durably that the run is to end, and then sends sig to its process group. A second call sends nothing, also in a
+// later operator. The record comes first: an operator killed in between has recorded and not sent, and the grace period ends it.
+func (r *Runner) Stop(id string, sig syscall.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, err := r.alive("stop", id)
+	if err != nil || !p.Stopping.IsZero() {
+		return err
+	}
+	now := time.Now()
+	if err := r.add(id, stopLine(now)); err != nil {
+		return fmt.Errorf("cannot stop %q: cannot write its claim: %w", id, err)
+	}
+	p.Stopping = now
+	if err := r.killGroup(p, sig); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot stop %q: %w", id, err)
+	}
+	return nil
+}
+
+// Signal sends a signal to the main process alone.
+func (r *Runner) Signal(id string, sig syscall.Signal) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, err := r.alive("signal", id)
+	if err != nil {
+		return err
+	}
+	if err := unix.PidfdSendSignal(p.pidfd, sig, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot signal %q: %w", id, err)
+	}
+	return nil
+}
+
+// Kill kills the whole tree of a run. It returns before the end is seen; Run tells that. Of a run that has ended it kills the
+// strays that it left, and counts them again.
+func (r *Runner) Kill(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p := r.procs[id]
+	if p == nil {
+		return fmt.Errorf("cannot kill %q: %w", id, ErrNotFound)
+	}
+	if p.phase == ended {
+		if r.table = nil; p.Stray > 0 {
+			p.Stray = r.killRest(p)
+		}
+		return nil
+	}
+	var family []stat
+	if !r.killCgroup(p) {
+		family = descendants(p.ident)
+	}
+	err := r.killGroup(p, unix.SIGKILL)
+	if p.pidfd >= 0 {
+		unix.PidfdSendSignal(p.pidfd, unix.SIGKILL, nil, 0)
+	}
+	for _, s := range family {
+		killExactly(s)
+	}
+	if err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot kill %q: %w", id, err)
+	}
+	return nil
+}
+
+// alive gives a run that can be signalled.
+func (r *Runner) alive(verb, id string) (*proc, error) {
+	p := r.procs[id]
+	switch {
+	case p == nil:
+		return nil, fmt.Errorf("cannot %s %q: %w", verb, id, ErrNotFound)
+	case p.phase != running || p.pidfd < 0:
+		return nil, fmt.Errorf("cannot %s %q: %w", verb, id, ErrEnded)
+	}
+	return p, nil
+}
+
+// killGroup signals the main process' group. By the pidfd where the kernel can; else by the number, after a look through the
+// pidfd that it is still the process' own. (A child of ours keeps its number until we reap it, under the same lock.)
+func (r *Runner) killGroup(p *proc, sig syscall.Signal) error {
+	if p.pidfd < 0 {
+		return unix.ESRCH
+	}
+	err := unix.PidfdSendSignal(p.pidfd, sig, nil, signalGroup)
+	if !errors.Is(err, unix.EINVAL) {
+		return err
+	}
+	if err := unix.PidfdSendSignal(p.pidfd, 0, nil, 0); err != nil {
+		return err
+	}
+	return unix.Kill(-p.PID, sig)
+}
+
+// killCgroup kills all processes of the run's cgroup and those below it at once, also those that fork meanwhile.
+func (r *Runner) killCgroup(p *proc) bool {
+	if p.cgroup == "" {
+		return false
+	}
+	if os.WriteFile(p.cgroup+"/cgroup.kill", []byte("1"), 0) == nil {
+		return true
+	}
+	for _, pid := range members(p.cgroup) {
+		if s, err := readStat(pid); err == nil && inCgroup(cgroupOf(pid), p.cgroup) {
+			killExactly(s)
+		}
+	}
+	return false
+}
+
+// killRest does one round of killing after the main process ended, and tells how many are left. It arranges for the next round.
+func (r *Runner) killRest(p *proc) int {
+	if p.cgroup == "" {
+		return r.killSession(p)
+	}
+	left := r.killMembers(p)
+	if p.escaped {
+		left += r.killSession(p)
+	}
+	return left
+}
+
+// killSession kills what /proc shows in the main process' session or group.
+func (r *Runner) killSession(p *proc) int {
+	if r.table == nil {
+		r.table = []stat{}
+		allProcesses(func(s stat) { r.table = append(r.table, s) })
+	}
+	left := 0
+	for _, s := range r.table {
+		if s.pid == p.PID && s.start != p.ident.start {
+			return 0 // the number is another's: no group or session of ours is left
+		}
+	}
+	for _, s := range r.table {
+		if (s.session == p.PID || s.group == p.PID) && s.pid != p.PID && !s.dead() {
+			left++
+			killExactly(s)
+		}
+	}
+	r.later(p)
+	return left
+}
+
+// killMembers kills what lives in the run's cgroup. The kernel tells through cgroup.events when it is empty.
+func (r *Runner) killMembers(p *proc) int {
+	if p.events < 0 {
+		fd, err := unix.Open(p.cgroup+"/cgroup.events", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return 0 // there is no such cgroup any more
+		}
+		p.events = fd
+	}
+	if !populatedNow(p.events) {
+		return 0
+	}
+	if p.phase != draining { // Kill, of one that ended long ago
+		r.killCgroup(p)
+		left := len(members(p.cgroup))
+		unix.Close(p.events)
+		p.events = -1
+		return left
+	}
+	if r.byFD[int32(p.events)] == nil {
+		r.byFD[int32(p.events)] = p
+		r.poll(unix.EPOLL_CTL_ADD, p.events, unix.EPOLLPRI)
+	}
+	if !r.killCgroup(p) {
+		r.later(p)
+	}
+	return max(1, len(members(p.cgroup)))
+}
+
+// later arranges for the next round, with growing pauses.
+func (r *Runner) later(p *proc) {
+	p.next = time.Now().Add(p.pause)
+	p.pause = min(2*p.pause, 100*time.Millisecond)
+}
+
+// populatedNow reads cgroup.events from its beginning.
+func populatedNow(fd int) bool {
+	var buf [256]byte
+	n, err := unix.Pread(fd, buf[:], 0)
+	return err == nil && strings.Contains(string(buf[:n]), "populated 1")
+}
+
+// descendants lists what a living process has started, and what that has, as far as the parents still live.
+func descendants(main identity) []stat {
+	var found []stat
+	known := map[int]bool{main.pid: true}
+	for next := []int{main.pid}; len(next) > 0; next = next[1:] {
+		for _, pid := range children(next[0]) {
+			if s, err := readStat(pid); err == nil && !known[pid] && s.start >= main.start {
+				known[pid] = true
+				found, next = append(found, s), append(next, pid)
+			}
+		}
+	}
+	return found
+}
+
+// killExactly kills a process that was seen in /proc, and never another that has its number by now.
+func killExactly(s stat) {
+	fd, err := unix.PidfdOpen(s.pid, 0)
+	if err != nil {
+		return
+	}
+	defer unix.Close(fd)
+	if now, err := readStat(s.pid); err == nil && now.start == s.start && now.session == s.session {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+}

@@ -1,0 +1,14 @@
+// Package stack keeps in force what the files of each Stack declare. It is the one applier: nothing else writes objects that a file
+// declares.
+//
+// Promises:
+//
+//   - A set of files is applied whole or not at all. While it has faults, the last good set stays in force, and the status names every fault.
+//   - An unchanged set does nothing at all: no object is written, none gets a new resourceVersion.
+//   - Objects are written wave by wave, each wave as one transaction: what is referred to first, then by the annotation mirroros.dev/wave.
+//     The target is recorded with the first wave, so an interrupted change goes on where it was.
+//   - Edits act at once. Removals wait until the files were quiet for a while, are counted together, and stop at the Stack's prune limit;
+//     what they are bound to is a plan that somebody must name to agree. Only what the Stack made in force is ever removed.
+//   - Fields that a file sets are the file's; what others wrote into other fields stays.
+//   - A plan names what it read. Apply makes the plan again and acts only when it is the same.
+package stack

@@ -1,0 +1,366 @@
+package admit
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"maps"
+	"slices"
+
+	"mirroros.dev/mirroros/reconcile/store"
+)
+
+// Set is one content of one stack: its files, and what is held back from an earlier content. It is immutable; nil is the empty set.
+type Set struct {
+	// leaves hold the files by a hash of their paths, so that an edit makes one leaf anew.
+	leaves []*leaf
+	count  int
+	// byKey is what is in force under this set: the documents of the files, with held in place of some.
+	byKey map[store.Key]*Entry
+	// again are documents whose key was declared before.
+	again map[store.Key][]*Entry
+	// bad are files with faults.
+	bad map[string]*File
+	// ports are the documents that fix a port.
+	ports map[int32][]*Entry
+	// held are the objects that are not as the files have them: nil where a document is not in force yet.
+	held   map[store.Key]*Entry
+	digest string
+}
+
+type leaf struct {
+	files  []*File // by path
+	digest [32]byte
+}
+
+// NewSet makes a set of files.
+func NewSet(files []*File) *Set { return (*Set)(nil).Edit(files, nil) }
+
+// Edit answers the set with some files put in and some, by path, taken out. What was held back is not in it.
+func (s *Set) Edit(put []*File, out []string) *Set {
+	if s == nil {
+		s = &Set{}
+	}
+	n := &Set{leaves: slices.Clone(s.leaves), count: s.count, again: maps.Clone(s.again), bad: maps.Clone(s.bad), ports: maps.Clone(s.ports)}
+	if s.held != nil {
+		n.byKey = s.declared()
+	} else {
+		n.byKey = maps.Clone(s.byKey)
+	}
+	n.ready()
+	for _, rel := range out {
+		n.replace(rel, nil)
+	}
+	for _, f := range put {
+		n.replace(f.Rel, f)
+	}
+	n.fit()
+	n.digest = n.sum()
+	return n
+}
+
+func (s *Set) ready() {
+	if s.byKey == nil {
+		s.byKey = map[store.Key]*Entry{}
+	}
+	if s.again == nil {
+		s.again = map[store.Key][]*Entry{}
+	}
+	if s.bad == nil {
+		s.bad = map[string]*File{}
+	}
+	if s.ports == nil {
+		s.ports = map[int32][]*Entry{}
+	}
+	if s.leaves == nil {
+		s.leaves = []*leaf{newLeaf(nil)}
+	}
+}
+
+// replace puts f in place of the file at rel; nil takes it out.
+func (s *Set) replace(rel string, f *File) {
+	i := leafOf(rel, len(s.leaves))
+	files := slices.Clone(s.leaves[i].files)
+	at, found := slices.BinarySearchFunc(files, rel, func(f *File, rel string) int { return cmp.Compare(f.Rel, rel) })
+	if found {
+		for _, e := range files[at].Entries {
+			s.remove(e)
+		}
+		delete(s.bad, rel)
+		files = slices.Delete(files, at, at+1)
+		s.count--
+	}
+	if f != nil {
+		files = slices.Insert(files, at, f)
+		for _, e := range f.Entries {
+			s.insert(e)
+		}
+		if len(f.Faults) > 0 {
+			s.bad[rel] = f
+		}
+		s.count++
+	}
+	s.leaves[i] = &leaf{files: files} // the digest is made when all are in
+}
+
+func (s *Set) insert(e *Entry) {
+	k := e.Key()
+	if first := s.byKey[k]; first == nil {
+		s.byKey[k] = e
+	} else {
+		s.again[k] = append(slices.Clip(s.again[k]), e)
+	}
+	for _, p := range e.Ports {
+		s.ports[p.Number] = append(slices.Clip(s.ports[p.Number]), e)
+	}
+}
+
+func (s *Set) remove(e *Entry) {
+	k := e.Key()
+	switch more := s.again[k]; {
+	case s.byKey[k] != e:
+		s.again[k] = without(more, e)
+	case len(more) > 0:
+		s.byKey[k], s.again[k] = more[0], more[1:]
+	default:
+		delete(s.byKey, k)
+	}
+	if len(s.again[k]) == 0 {
+		delete(s.again, k)
+	}
+	for _, p := range e.Ports {
+		if s.ports[p.Number] = without(s.ports[p.Number], e); len(s.ports[p.Number]) == 0 {
+			delete(s.ports, p.Number)
+		}
+	}
+}
+
+func without(list []*Entry, e *Entry) []*Entry {
+	return slices.DeleteFunc(slices.Clone(list), func(o *Entry) bool { return o == e })
+}
+
+// fit gives the set as many leaves as suit the number of its files, and the leaves that changed their digests.
+func (s *Set) fit() {
+	if w := width(s.count); w != len(s.leaves) {
+		all := s.leaves
+		files := make([][]*File, w)
+		for _, l := range all {
+			for _, f := range l.files {
+				i := leafOf(f.Rel, w)
+				files[i] = append(files[i], f)
+			}
+		}
+		s.leaves = make([]*leaf, w)
+		for i := range files {
+			slices.SortFunc(files[i], func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
+			s.leaves[i] = &leaf{files: files[i]}
+		}
+	}
+	for _, l := range s.leaves {
+		if l.digest == [32]byte{} {
+			l.seal()
+		}
+	}
+}
+
+// width is the number of leaves for a number of files.
+func width(files int) int {
+	switch {
+	case files <= 16:
+		return 1
+	case files <= 256:
+		return 16
+	}
+	return 256
+}
+
+// leafOf is FNV-1a of the path; it only spreads.
+func leafOf(rel string, width int) int {
+	h := uint32(2166136261)
+	for i := range len(rel) {
+		h = (h ^ uint32(rel[i])) * 16777619
+	}
+	return int((h ^ h>>16) % uint32(width))
+}
+
+func newLeaf(files []*File) *leaf {
+	l := &leaf{files: files}
+	l.seal()
+	return l
+}
+
+func (l *leaf) seal() {
+	h := sha256.New()
+	var n [4]byte
+	for _, f := range l.files {
+		binary.BigEndian.PutUint32(n[:], uint32(len(f.Rel)))
+		h.Write(n[:])
+		h.Write([]byte(f.Rel))
+		h.Write(f.Digest[:])
+	}
+	h.Sum(l.digest[:0])
+}
+
+// sum is the digest of the set.
+func (s *Set) sum() string {
+	h := sha256.New()
+	h.Write([]byte("mirroros set 1\n"))
+	for _, l := range s.leaves {
+		h.Write(l.digest[:])
+	}
+	for _, k := range sortedKeys(s.held) {
+		h.Write([]byte("\n" + k.Kind + " " + k.Name + " "))
+		if e := s.held[k]; e != nil {
+			h.Write([]byte(e.Dir() + " "))
+			h.Write(e.Sum[:])
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// declared are the first documents of each key, as the files have them.
+func (s *Set) declared() map[store.Key]*Entry {
+	byKey := make(map[store.Key]*Entry, len(s.byKey))
+	for _, l := range s.leaves {
+		for _, f := range l.files {
+			for _, e := range f.Entries {
+				if byKey[e.Key()] == nil {
+					byKey[e.Key()] = e
+				}
+			}
+		}
+	}
+	return byKey
+}
+
+// Digest names the content.
+func (s *Set) Digest() string {
+	if s == nil {
+		return NewSet(nil).digest
+	}
+	return s.digest
+}
+
+// Get answers the document that is in force under the set; nil when there is none.
+func (s *Set) Get(k store.Key) *Entry {
+	if s == nil {
+		return nil
+	}
+	return s.byKey[k]
+}
+
+// Len is the number of objects under the set; Files of its files.
+func (s *Set) Len() int {
+	if s == nil {
+		return 0
+	}
+	return len(s.byKey)
+}
+
+// Files is the number of files.
+func (s *Set) Files() int {
+	if s == nil {
+		return 0
+	}
+	return s.count
+}
+
+// File answers the file at a path; nil when there is none.
+func (s *Set) File(rel string) *File {
+	if s == nil {
+		return nil
+	}
+	files := s.leaves[leafOf(rel, len(s.leaves))].files
+	at, found := slices.BinarySearchFunc(files, rel, func(f *File, rel string) int { return cmp.Compare(f.Rel, rel) })
+	if !found {
+		return nil
+	}
+	return files[at]
+}
+
+// Keys of all objects under the set, sorted.
+func (s *Set) Keys() []store.Key {
+	if s == nil {
+		return nil
+	}
+	return sortedKeys(s.byKey)
+}
+
+// Kinds counts the objects under the set by kind.
+func (s *Set) Kinds() map[string]int32 {
+	n := map[string]int32{}
+	if s != nil {
+		for k := range s.byKey {
+			n[k.Kind]++
+		}
+	}
+	return n
+}
+
+// Held are the keys whose objects are not as the files have them.
+func (s *Set) Held() []store.Key {
+	if s == nil {
+		return nil
+	}
+	return sortedKeys(s.held)
+}
+
+// Users of a port among the documents of the files.
+func (s *Set) users(port int32) []*Entry {
+	if s == nil {
+		return nil
+	}
+	return s.ports[port]
+}
+
+// With answers the set with some objects held back: as an entry of an earlier set has them, or, where it is nil, not in force yet.
+func (s *Set) With(held map[store.Key]*Entry) *Set {
+	if len(held) == 0 {
+		return s
+	}
+	if s == nil {
+		s = NewSet(nil)
+	}
+	n := *s
+	n.byKey, n.held = maps.Clone(s.byKey), make(map[store.Key]*Entry, len(held))
+	for k, e := range held {
+		if e == nil {
+			delete(n.byKey, k)
+		} else {
+			e = e.apart()
+			n.byKey[k] = e
+		}
+		n.held[k] = e
+	}
+	n.digest = n.sum()
+	return &n
+}
+
+// Release forgets the parsed documents of all files that old does not have.
+func (s *Set) Release(old *Set) {
+	if s == nil {
+		return
+	}
+	known := map[*leaf]bool{}
+	if old != nil && old != s {
+		for _, l := range old.leaves {
+			known[l] = true
+		}
+	}
+	for _, l := range s.leaves {
+		if !known[l] {
+			for _, f := range l.files {
+				f.Release()
+			}
+		}
+	}
+}
+
+func sortedKeys[V any](m map[store.Key]V) []store.Key {
+	return slices.SortedFunc(maps.Keys(m), compareKeys)
+}
+
+func compareKeys(a, b store.Key) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+}

@@ -1,0 +1,15 @@
+package admit_test
+
+import (
+	"testing"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+func TestAdmit(t *testing.T) {
+	RegisterFailHandler(Fail)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "admit", cfg, rep)
+}
