@@ -55,7 +55,8 @@ say "3. A broken manifest is refused, with file and line, and everything runs on
 model=$(pid_of chat-model)
 printf 'apiVersion: mirroros.dev/v1alpha1\nkind: Process\nmetadata: {name: typo}\nspec:\n  comand: [sleep, "60"]\n  replicas: two\n' >"$dir/stack/typo.yaml"
 no mirrorctl validate -f "$dir/stack"
-until_true 10 eval 'mirrorctl status | grep -q typo.yaml'
+told() { [[ $(mirrorctl status 2>&1 || true) == *typo.yaml* ]]; }
+until_true 10 told
 no mirrorctl status
 [ "$(pid_of chat-model)" = "$model" ] && [ "$(pid_of worker)" = "$worker" ] || fail "something was touched"
 rm "$dir/stack/typo.yaml"

@@ -19,7 +19,7 @@ import (
 
 // listen opens the socket, and the TLS listener when one is asked for, and answers what serves them.
 func (op *operator) listen() ([]part, error) {
-	server, err := apiserver.New(apiserver.Options{
+	server := apiserver.New(apiserver.Options{
 		Client:     op.client,
 		Admit:      op.admit,
 		Declared:   op.index,
@@ -32,9 +32,6 @@ func (op *operator) listen() ([]part, error) {
 		Version:    version,
 		Log:        op.log.WithName("api"),
 	})
-	if err != nil {
-		return nil, err
-	}
 	socket, err := apiserver.ListenUnix(filepath.Join(op.Run, "api.sock"))
 	if err != nil {
 		return nil, err
@@ -43,12 +40,12 @@ func (op *operator) listen() ([]part, error) {
 	if op.Listen == "" {
 		return parts, nil
 	}
-	secure, err := apiserver.ListenTLS(op.Listen, op.State, op.Run)
+	secure, err := apiserver.ListenTLS(apiserver.TLSOptions{Address: op.Listen, StateDir: op.State, RunDir: op.Run})
 	if err != nil {
 		_ = socket.Close()
 		return nil, err
 	}
-	op.log.Info("Serving the API with TLS", "address", secure.Addr().String(), "kubeconfig", filepath.Join(op.Run, "kubeconfig"))
+	op.log.Info("Serving the API with TLS", "address", secure.Addr().String(), "kubeconfig", secure.Kubeconfig)
 	return append(parts, part{"api on " + op.Listen, func(ctx context.Context) error { return server.Serve(ctx, secure) }}), nil
 }
 
@@ -94,7 +91,9 @@ func (op *operator) Shutdown(context.Context) error {
 type logReader struct{ logs *logs.Logs }
 
 func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOptions, line func([]byte) error) error {
-	return l.logs.Read(ctx, instance, logs.ReadOptions(o), line)
+	return l.logs.Read(ctx, instance, logs.ReadOptions{
+		Follow: o.Follow, Tail: o.Tail, New: o.Tail == 0, Since: o.Since, Previous: o.Previous, Timestamps: o.Timestamps,
+	}, line)
 }
 
 // stacks gives the applier to the API in its own words.

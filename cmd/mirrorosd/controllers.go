@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"path/filepath"
 
 	"mirroros.dev/mirroros/controllers/process"
+	"mirroros.dev/mirroros/controllers/process/runner/guard"
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -22,6 +24,7 @@ func (op *operator) reconcilers() {
 		Runtime:  op.runner,
 		Logs:     op.logs,
 		StateDir: op.State,
+		Programs: op.programs(),
 		Dir:      directory(op.index),
 		Revision: op.revision,
 		Log:      op.log.WithName("process"),
@@ -63,6 +66,15 @@ func directory(index *admit.Index) func(*specs.Process) string {
 		}
 		return p.Annotations[specs.AnnotationDirectory]
 	}
+}
+
+// programs is the directory of this program and its companions, so that manifests can name them without a path.
+func (op *operator) programs() string {
+	self, err := guard.Self()
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(self)
 }
 
 // revision that is in force of the stack that a process belongs to.

@@ -124,7 +124,7 @@ func (r *Reconciler) forgetRun(m *memory, o *observed, im *instanceMemory) error
 		return err
 	}
 	if im.run != nil {
-		r.ports.release(im.id, im.run.Note.Ports)
+		r.ports.release(im.id)
 		r.event(o, specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
 	}
 	r.prober.drop(im.id)

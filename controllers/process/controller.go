@@ -23,6 +23,8 @@ type Options struct {
 	Logs     LogKeeper
 	// StateDir holds data/, where state directories are made.
 	StateDir string
+	// Programs is the directory of the operator's own programs, first in the PATH of processes. Default: none.
+	Programs string
 	// Dir answers the directory that relative paths of a process start from; empty when it is not known (yet). Default: the annotation.
 	Dir func(*specs.Process) string
 	// Revision answers the revision of the Stack that a process comes from. Default: none.
@@ -59,7 +61,7 @@ type Reconciler struct {
 // New makes a reconciler over what the store and the runtime have.
 func New(o Options) *Reconciler {
 	r := &Reconciler{client: o.Client, events: o.Recorder, runtime: o.Runtime, logs: o.Logs, o: o,
-		resolver: resolver{stateDir: o.StateDir, self: ownAccount(), zone: hostZone()},
+		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone()},
 		ports:    ports{holder: map[int32]string{}}, view: plan.Live(o.Client.Store()),
 		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}}
 	changed := func(name string) { r.ask(name, queue.Normal) }
@@ -112,7 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.write(ctx, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
-	m.sweep(o.Process == nil)
+	m.sweep(o.Process == nil, r.ports.release)
 	if o.Process == nil && len(m.instances) == 0 {
 		r.forget(req.Name, m)
 	}

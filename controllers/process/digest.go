@@ -100,24 +100,22 @@ func digestOf(ctx context.Context, id fileID) string {
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &ctxReader{ctx, f}, make([]byte, 128<<10)); err != nil || identify(id.Path) != id {
+	in := reading(func(p []byte) (int, error) { // a long read stops when ctx ends
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return f.Read(p)
+	})
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, in, make([]byte, 128<<10)); err != nil || identify(id.Path) != id {
 		return unknownDigest
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// ctxReader stops a long read when ctx ends.
-type ctxReader struct {
-	ctx context.Context //nolint:containedctx // it lives as long as one call
-	r   io.Reader
-}
+// reading is a function as a Reader.
+type reading func(p []byte) (int, error)
 
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
+func (r reading) Read(p []byte) (int, error) { return r(p) }
 
 // executable tells which file a run was started from, and whether that file is another now.
 func (r *Reconciler) executable(in *instance, im *instanceMemory, process string) (*specs.Executable, bool) {

@@ -106,7 +106,9 @@ func (f *fakeRuntime) Stop(id string, _ syscall.Signal) error {
 	again := !i.Stopping.IsZero()
 	if !again {
 		f.log = append(f.log, "stop "+id)
-		i.Stopping = f.now().Round(0)
+		c := *i
+		c.Stopping = f.now().Round(0)
+		f.runs[id] = &c
 	}
 	stubborn := f.stubborn
 	f.mu.Unlock()
@@ -153,8 +155,9 @@ func (f *fakeRuntime) exit(id string, e runner.Exit) {
 	c := *i
 	c.Exit = &e
 	f.runs[id] = &c
+	notify := f.notify
 	f.mu.Unlock()
-	f.notify(id)
+	notify(id)
 }
 
 // adopt is what another operator finds.

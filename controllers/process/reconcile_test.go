@@ -3,6 +3,9 @@ package process
 import (
 	"context"
 	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -17,6 +20,15 @@ import (
 	. "mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/specs"
 )
+
+// freePort is a port that nobody listens on.
+func freePort() int32 {
+	GinkgoHelper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	Expect(err).NotTo(HaveOccurred())
+	defer l.Close()
+	return int32(l.Addr().(*net.TCPAddr).Port)
+}
 
 func replicas(n int32) func(*specs.Process) {
 	return func(p *specs.Process) { p.Spec.Replicas = &n }
@@ -271,6 +283,64 @@ var _ = Describe("Reconciler", func() {
 		for _, i := range w.instances("a") {
 			Expect(i.Status.Ports[0].Port).To(Equal(before[i.Name]))
 		}
+	})
+
+	It("gives a port on to the copy that takes the place of another, fixed or not", func() {
+		for name, number := range map[string]int32{"fixed": 0, "free": 0} {
+			if name == "fixed" {
+				number = freePort()
+			}
+			w.put(proc(name, func(p *specs.Process) { p.Spec.Ports = []specs.ProcessPort{{Name: "http", Port: number}} }))
+			w.wait(time.Second)
+			before := w.instances(name)[0].Status.Ports
+			w.edit(name, func(p *specs.Process) { p.Spec.Version = "2" })
+			w.wait(time.Second)
+			Expect(w.process(name)).To(HaveCondition("Ready", "True", ""))
+			Expect(w.instances(name)).To(HaveLen(1))
+			Expect(w.instances(name)[0].Status.Ports).To(Equal(before))
+		}
+	})
+
+	It("says that a port is in use, and starts once it is free", func() {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		defer l.Close()
+		w.put(proc("web", func(p *specs.Process) {
+			p.Spec.Ports = []specs.ProcessPort{{Name: "http", Port: int32(l.Addr().(*net.TCPAddr).Port)}}
+		}))
+		w.wait(10 * time.Second)
+		Expect(w.process("web")).To(HaveCondition("Stalled", "True", "PortUnavailable"))
+		Expect(l.Close()).To(Succeed())
+		w.wait(time.Minute)
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
+	})
+
+	It("runs preStop before the stop signal, and tells when it fails", func() {
+		done := make(chan struct{})
+		ctx, cancel := context.WithCancel(context.Background())
+		go func() { defer close(done); _ = w.r.tasks.run(ctx) }()
+		DeferCleanup(func() { cancel(); <-done })
+		mark := filepath.Join(w.dir, "mark")
+		w.put(proc("web", func(p *specs.Process) {
+			p.Spec.Env = []specs.EnvVar{{Name: "MARK", Value: mark}}
+			p.Spec.PreStop = &specs.Handler{Exec: &specs.ExecAction{Command: []string{"/bin/sh", "-c", `echo "$MARK" > "$MARK"; exit 3`}}}
+		}))
+		w.wait(time.Second)
+		w.rt.takeLog()
+		asked := make(chan string, 10)
+		w.r.mu.Lock()
+		w.r.enqueue = func(q request_, _ prio) { asked <- q.Name }
+		w.r.mu.Unlock()
+		w.edit("web", func(p *specs.Process) { p.Spec.Suspend = true })
+		w.drain()
+		Expect(w.rt.takeLog()).To(BeEmpty())
+		Expect(w.instances("web")[0].Status.State.Stopping).NotTo(BeNil())
+		Eventually(asked).Should(Receive(Equal("web")))
+		Expect(os.ReadFile(mark)).To(BeEquivalentTo(mark + "\n"))
+		w.add("web")
+		w.drain()
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"stop web/0"}))
+		Expect(strings.Join(w.events.told, "\n")).To(ContainSubstring("PreStopFailed"))
 	})
 
 	It("keeps the last logs of a live process", func() {

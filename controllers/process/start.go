@@ -22,7 +22,7 @@ func (r *Reconciler) start(m *memory, o *observed, im *instanceMemory, a action)
 
 func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a action) *fault {
 	spec := &o.Process.Spec
-	given, f := r.ports.take(im.id, spec.Ports, im.keptPorts(o), r.fixedElsewhere(o.Name))
+	given, f := r.ports.take(im.id, spec.Ports, r.keptPorts(m, o, im), r.fixedElsewhere(o.Name))
 	if f != nil {
 		return f
 	}
@@ -103,17 +103,29 @@ func (m *memory) watchAlso(path string) {
 	m.mending, m.watched = append(m.mending, path), 0
 }
 
-// keptPorts are those that the instance had before.
-func (im *instanceMemory) keptPorts(o *observed) []specs.InstancePort {
+// keptPorts are those that the instance had before, or else those of the ended one whose place it takes. What has ended and is not wanted
+// needs its ports no more.
+func (r *Reconciler) keptPorts(m *memory, o *observed, im *instanceMemory) (kept []specs.InstancePort) {
+	if len(o.Process.Spec.Ports) == 0 {
+		return nil
+	}
+	for _, other := range m.instances {
+		if other.run != nil && other.run.Exit != nil && !m.wanted(other) {
+			r.ports.release(other.id)
+			if other.ordinal == im.ordinal {
+				kept = other.run.Note.Ports
+			}
+		}
+	}
 	if im.run != nil {
 		return im.run.Note.Ports
 	}
 	for i := range o.Instances {
-		if in := &o.Instances[i]; in.ID == im.id && in.Status != nil {
+		if in := &o.Instances[i]; in.ID == im.id && in.Status != nil && len(in.Status.Ports) > 0 {
 			return in.Status.Ports
 		}
 	}
-	return nil
+	return kept
 }
 
 // fixedElsewhere tells whether another process declares a port number as its own.

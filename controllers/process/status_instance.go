@@ -84,7 +84,9 @@ func (d *decider) readyLongEnough(in *instance) bool {
 func (d *decider) runStatus(in *instance, st *specs.InstanceStatus) {
 	n := &in.Run.Note
 	st.RestartCount, st.Ports, st.Revision, st.Version = n.Restarts, n.Ports, n.Revision, n.Version
-	st.Executable = in.Executable
+	if st.Executable = in.Executable; st.Executable != nil && st.Executable.Digest == unknownDigest {
+		st.Executable = &specs.Executable{Path: in.Executable.Path}
+	}
 	if !in.live() {
 		return
 	}

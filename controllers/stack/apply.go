@@ -151,7 +151,16 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 		} else {
 			next.Target, next.Wave, next.History = rev, wave+1, history
 		}
-		_, err := r.o.Client.Txn(ctx, func(t *reconcile.ClientTx) error {
+		given, err := r.handedOver(ops, wave)
+		if err != nil {
+			return err
+		}
+		_, err = r.o.Client.Txn(ctx, func(t *reconcile.ClientTx) error {
+			for _, g := range given {
+				if err := g.write(t); err != nil {
+					return err
+				}
+			}
 			for _, name := range garbage {
 				t.DeleteBlob(revisionBucket, s.name+"/"+name)
 			}
@@ -171,6 +180,10 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 			return fmt.Errorf("cannot put revision %s in force: %w", short(rev.Digest), err)
 		}
 		s.rec, blobs = next, nil
+		for _, g := range given {
+			g.s.rec, g.s.live, g.s.verified = g.rec, g.live, -1
+			r.dirty[g.s.name] = true
+		}
 	}
 	r.settle(s, to)
 	for i := range ops {

@@ -179,9 +179,11 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 	defer r.mu.Unlock()
 	r.refresh()
 	delete(r.dirty, q.Name)
-	if len(r.dirty) > 0 {
-		r.kick()
-	}
+	defer func() {
+		if len(r.dirty) > 0 {
+			r.kick()
+		}
+	}()
 	s := r.stacks[q.Name]
 	if s == nil || r.snap == nil {
 		return reconcile.Result{}, nil

@@ -179,7 +179,12 @@ func (r *Reconciler) drift(s *state) []store.Key {
 	var drift []store.Key
 	for _, k := range s.live.Keys() {
 		live, ok := r.get(k)
-		if !ok || s.rec.Verify && live.GetLabels()[specs.LabelStack] == s.name {
+		if !ok {
+			drift = append(drift, k)
+			continue
+		}
+		owner := live.GetLabels()[specs.LabelStack]
+		if owner == s.name && s.rec.Verify || owner == "" && s.disk.Get(k) != nil {
 			drift = append(drift, k)
 		}
 	}

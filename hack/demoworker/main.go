@@ -39,6 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	every := flags.Duration("every", 2*time.Second, "time from one question to the next")
 	prompt := flags.String("prompt", "", "question to ask; empty: five questions in turn")
 	limit := flags.Int("max-tokens", 40, "longest answer")
+	times := flags.Int("count", 0, "how often to ask; 0: until it is ended. Without an answer to the last it ends with 1")
 	timeout := flags.Duration("timeout", 30*time.Second, "longest wait for an answer")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 || *every <= 0 {
 		return 2
@@ -62,6 +63,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 			return 0
 		}
 		fmt.Fprintln(stdout, line)
+		if n+1 == *times {
+			if strings.HasPrefix(line, noAnswer) {
+				return 1
+			}
+			return 0
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
@@ -71,13 +78,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 }
 
+// noAnswer begins the line of a question that failed.
+const noAnswer = "no answer"
+
 // line asks once and says how it went.
 func (c *client) line(ctx context.Context, question string) string {
 	start := time.Now()
 	a, err := c.ask(ctx, question)
 	took := time.Since(start).Round(100 * time.Microsecond)
 	if err != nil {
-		return fmt.Sprintf("no answer after %s: %s", took, err)
+		return fmt.Sprintf("%s after %s: %s", noAnswer, took, err)
 	}
 	return fmt.Sprintf("%s -> %s (model %s, tokens in %d, out %d, total %d, %s)", question, strings.Join(strings.Fields(a.text), " "),
 		a.model, a.in, a.out, a.total, took)

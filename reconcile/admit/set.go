@@ -314,7 +314,8 @@ func (s *Set) users(port int32) []*Entry {
 	return s.ports[port]
 }
 
-// With answers the set with some objects held back: as an entry of an earlier set has them, or, where it is nil, not in force yet.
+// With answers the set with some objects held back, beside those that are held already: as an entry of an earlier set has them, or, where it
+// is nil, not in force.
 func (s *Set) With(held map[store.Key]*Entry) *Set {
 	if len(held) == 0 {
 		return s
@@ -323,7 +324,10 @@ func (s *Set) With(held map[store.Key]*Entry) *Set {
 		s = NewSet(nil)
 	}
 	n := *s
-	n.byKey, n.held = maps.Clone(s.byKey), make(map[store.Key]*Entry, len(held))
+	n.byKey, n.held = maps.Clone(s.byKey), maps.Clone(s.held)
+	if n.held == nil {
+		n.held = make(map[store.Key]*Entry, len(held))
+	}
 	for k, e := range held {
 		if e == nil {
 			delete(n.byKey, k)

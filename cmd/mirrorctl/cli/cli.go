@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mirroros.dev/mirroros/specs"
 )
 
 // Streams are where a verb reads and writes.
@@ -36,10 +38,10 @@ var verbs = []struct {
 	group string
 	make  []func(*command) *cobra.Command
 }{
-	{"Change what runs:", []func(*command) *cobra.Command{newApply, newPlan, newDiff, newDelete}},
-	{"See what runs:", []func(*command) *cobra.Command{newGet, newLogs, newEvents, newWait}},
-	{"Act on what runs:", []func(*command) *cobra.Command{}},
-	{"Help yourself:", []func(*command) *cobra.Command{newAPIResources, newVersion}},
+	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newPlan, newDiff, newEdit, newDelete}},
+	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait}},
+	{"Act on what runs:", []func(*command) *cobra.Command{newRestart, newReload, newSuspend, newResume, newExec, newDown}},
+	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newAPIResources, newVersion}},
 }
 
 // Run carries out one command line and returns its exit code. It does not call os.Exit, and reads the environment only for
@@ -79,6 +81,13 @@ Exit codes: 0 done or the same; 1 differs, refused, not ready or false; 2 usage;
 		SilenceUsage:      true,
 		SilenceErrors:     true,
 		CompletionOptions: cobra.CompletionOptions{HiddenDefaultCmd: false},
+		Args:              cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return unknownVerb(cmd, args[0])
+		},
 	}
 	root.PersistentFlags().StringVar(&c.socket, "socket", "", "the operator's socket (default $MIRROROS_RUN/api.sock, else where mirrorosd puts it)")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
@@ -96,9 +105,43 @@ Exit codes: 0 done or the same; 1 differs, refused, not ready or false; 2 usage;
 			root.AddCommand(v)
 		}
 	}
+	root.AddCommand(newTopics()...)
+	root.SetHelpCommand(newHelp(root))
 	root.SetHelpCommandGroupID("Help yourself")
 	root.SetCompletionCommandGroupID("Help yourself")
 	return root
+}
+
+func unknownVerb(root *cobra.Command, word string) error {
+	var known []string
+	for _, v := range root.Commands() {
+		known = append(append(known, v.Name()), v.Aliases...)
+	}
+	return usageError("no verb %q%s; `%s --help` lists the verbs", word, specs.DidYouMean(word, known), root.Name())
+}
+
+// newHelp is cobra's help command, with an exit code for a word that is none.
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [VERB|TOPIC]",
+		Short:   "Help for a verb or a topic",
+		Example: "  mirrorctl help status\n  mirrorctl help stopping",
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			var words []string
+			for _, v := range root.Commands() {
+				words = append(words, v.Name()+"\t"+v.Short)
+			}
+			return words, cobra.ShellCompDirectiveNoFileComp
+		},
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || cmd == root && len(rest) > 0 {
+				return unknownVerb(root, args[0])
+			}
+			cmd.InitDefaultHelpFlag()
+			return cmd.Help()
+		},
+	}
 }
 
 // asUsage turns a complaint about arguments into a usage error.

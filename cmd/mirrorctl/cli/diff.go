@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -59,7 +58,7 @@ func (c *command) diff(ctx context.Context, paths []string) error {
 		}
 		differs = true
 		fmt.Fprintf(c.Out, "%s\n%s\n", paint(c.Out, dim, "--- live "+t.String()), paint(c.Out, dim, "+++ "+d.File))
-		for _, l := range diffLines(strings.Split(a, "\n"), strings.Split(b, "\n")) {
+		for _, l := range diffLines(lines(a), lines(b)) {
 			switch l[0] {
 			case '-':
 				l = paint(c.Out, red, l)
@@ -156,5 +155,13 @@ func diffLines(a, b []string) []string {
 			j++
 		}
 	}
-	return slices.DeleteFunc(out, func(l string) bool { return l == "-" || l == "+" })
+	return out
+}
+
+// lines of a text; none of an empty one.
+func lines(s string) []string {
+	if s == "" {
+		return nil
+	}
+	return strings.Split(s, "\n")
 }

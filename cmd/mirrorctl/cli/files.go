@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"text/tabwriter"
 
 	"mirroros.dev/mirroros/specs"
 )
@@ -63,11 +64,12 @@ func manifestFiles(path string) ([]string, error) {
 		return []string{path}, nil
 	}
 	var out []string
-	err = filepath.WalkDir(path, func(p string, d fs.DirEntry, err error) error {
+	root := strings.TrimRight(path, "/") + "/" // follows a symlink
+	err = filepath.WalkDir(root, func(p string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		if p != path && strings.HasPrefix(d.Name(), ".") {
+		if p != root && strings.HasPrefix(d.Name(), ".") {
 			if d.IsDir() {
 				return fs.SkipDir
 			}
@@ -97,20 +99,23 @@ func (c *command) loadManifests(files []manifest) ([]*specs.Document, error) {
 		docs, faults = append(docs, d...), append(faults, bad...)
 	}
 	if len(faults) > 0 {
-		c.printFaults(c.Err, faults, len(files))
+		c.printFaults(c.Err, faults, len(files), " Nothing changed.")
 		return nil, errFalse
 	}
 	return docs, nil
 }
 
-// printFaults prints one line a fault and a count.
-func (c *command) printFaults(w io.Writer, faults []specs.Fault, files int) {
+// printFaults prints one line a fault, places aligned, and a count with what it means.
+func (c *command) printFaults(w io.Writer, faults []specs.Fault, files int, meaning string) {
 	bad := map[string]bool{}
+	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	for _, f := range faults {
 		bad[f.File] = true
-		fmt.Fprintln(w, f)
+		place, text, _ := strings.Cut(f.String(), "  ")
+		fmt.Fprintf(t, "%s\t%s\n", place, text)
 	}
-	fmt.Fprintf(w, "%s in %d of %s. Nothing changed.\n", count(len(faults), "fault"), len(bad), count(files, "file"))
+	_ = t.Flush()
+	fmt.Fprintf(w, "%s in %d of %s.%s\n", count(len(faults), "fault"), len(bad), count(files, "file"), meaning)
 }
 
 // count is "1 fault" or "2 faults".

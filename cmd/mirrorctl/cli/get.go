@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -153,6 +155,9 @@ func (c *command) getList(ctx context.Context, o getOptions, k *specs.Kind, name
 	if err != nil {
 		return err
 	}
+	if k.Kind == "Event" {
+		slices.SortStableFunc(t.Rows, byRevision)
+	}
 	if len(t.Rows) == 0 && !o.watch {
 		fmt.Fprintf(c.Err, "No %s found.\n", k.Plural)
 		return nil
@@ -162,6 +167,20 @@ func (c *command) getList(ctx context.Context, o getOptions, k *specs.Kind, name
 		return nil
 	}
 	return c.follow(ctx, o, k, t)
+}
+
+// byRevision orders rows by when their objects were last written: for events that is when they last happened, finer than their times tell.
+func byRevision(a, b metav1.TableRow) int {
+	return cmp.Compare(rowRevision(a), rowRevision(b))
+}
+
+func rowRevision(r metav1.TableRow) int64 {
+	var o metav1.PartialObjectMetadata
+	if json.Unmarshal(r.Object.Raw, &o) != nil {
+		return 0
+	}
+	n, _ := strconv.ParseInt(o.ResourceVersion, 10, 64)
+	return n
 }
 
 func (c *command) printTable(o getOptions, t *metav1.Table, prefix string) {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -11,14 +10,14 @@ import (
 
 // findKind finds a kind by any name that the API gives it.
 func findKind(word string) (*specs.Kind, error) {
-	w := strings.ToLower(word)
-	w, _, _ = strings.Cut(w, ".") // processes.mirroros.dev, as kubectl accepts
-	for _, k := range specs.Kinds {
-		if w == k.Plural || w == k.Singular || slices.Contains(k.ShortNames, w) {
-			return k, nil
-		}
+	if k := specs.KindNamed(word); k != nil {
+		return k, nil
 	}
-	return nil, usageError("no kind %q; `mirrorctl api-resources` lists them", word)
+	var known []string
+	for _, k := range specs.Kinds {
+		known = append(known, k.Plural, k.Singular)
+	}
+	return nil, usageError("no kind %q%s; `mirrorctl api-resources` lists them", word, specs.DidYouMean(word, known))
 }
 
 // target is one object named on the command line.

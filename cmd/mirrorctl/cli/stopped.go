@@ -20,15 +20,25 @@ func (c *command) waitStopped(ctx context.Context, targets []target, timeout tim
 		if t.kind.Kind != "Process" {
 			continue
 		}
-		if err := c.waitNone(ctx, specs.LabelProcess+"="+t.name); err != nil {
+		left := 0
+		err := c.followInstances(ctx, specs.LabelProcess+"="+t.name, func(all map[string]*specs.Instance) bool {
+			left = len(all)
+			return left == 0
+		})
+		var e *exitError
+		if errors.As(err, &e) && e.code == exitTimeout {
+			return timeoutError("%s: timed out with %s still there", t, count(left, "instance"))
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %w", t, err)
 		}
 	}
 	return nil
 }
 
-// waitNone waits until no instance matches the selector: it lists, then follows the deletions.
-func (c *command) waitNone(ctx context.Context, selector string) error {
+// followInstances calls fn with all instances that match the selector (empty: all), at first and after every change, until it is done or
+// ctx ends.
+func (c *command) followInstances(ctx context.Context, selector string, fn func(map[string]*specs.Instance) (done bool)) error {
 	path := kindPath(specs.KindOf("Instance"), "") + "?labelSelector=" + url.QueryEscape(selector)
 	var list struct {
 		Metadata struct{ ResourceVersion string }
@@ -37,11 +47,11 @@ func (c *command) waitNone(ctx context.Context, selector string) error {
 	if err := c.client().getJSON(ctx, path, &list); err != nil {
 		return err
 	}
-	left := map[string]bool{}
-	for _, i := range list.Items {
-		left[i.Name] = true
+	all := map[string]*specs.Instance{}
+	for i := range list.Items {
+		all[list.Items[i].Name] = &list.Items[i]
 	}
-	if len(left) == 0 {
+	if fn(all) {
 		return nil
 	}
 	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path + "&watch=true&resourceVersion=" + list.Metadata.ResourceVersion})
@@ -49,23 +59,36 @@ func (c *command) waitNone(ctx context.Context, selector string) error {
 		return err
 	}
 	defer res.Body.Close()
-	for dec := json.NewDecoder(res.Body); len(left) > 0; {
+	for dec := json.NewDecoder(res.Body); ; {
 		var e watchEvent
 		if err := dec.Decode(&e); err != nil {
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return timeoutError("timed out with %s still there", count(len(left), "instance"))
-			}
-			return &exitError{exitNoOperator, fmt.Sprintf("the operator ended the watch: %v", noEOF(err))}
+			return watchEnded(ctx, err)
 		}
-		var i specs.Instance
-		if json.Unmarshal(e.Object, &i) != nil {
+		i := &specs.Instance{}
+		if e.Type == "BOOKMARK" || json.Unmarshal(e.Object, i) != nil {
 			continue
 		}
-		if e.Type == "DELETED" {
-			delete(left, i.Name)
-		} else if e.Type == "ADDED" {
-			left[i.Name] = true
+		switch e.Type {
+		case "DELETED":
+			delete(all, i.Name)
+		case "ERROR":
+			return errors.New("the watch of instances fell behind; run it again")
+		default:
+			all[i.Name] = i
+		}
+		if fn(all) {
+			return nil
 		}
 	}
-	return nil
+}
+
+// watchEnded says why a watch ended before what it waited for.
+func watchEnded(ctx context.Context, err error) error {
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return timeoutError("timed out")
+	case ctx.Err() != nil:
+		return &exitError{exitFalse, "interrupted"}
+	}
+	return &exitError{exitNoOperator, fmt.Sprintf("the operator ended the watch: %v", noEOF(err))}
 }

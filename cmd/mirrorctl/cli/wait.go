@@ -118,8 +118,7 @@ func met(what string) string {
 }
 
 func (c *command) waitOne(ctx context.Context, t target, what string, reached goal) error {
-	var now object
-	err := c.client().getJSON(ctx, kindPath(t.kind, t.name), &now)
+	err := c.client().getJSON(ctx, kindPath(t.kind, t.name), nil)
 	if isReason(err, metav1.StatusReasonNotFound) && what == "delete" {
 		return nil
 	}
@@ -140,7 +139,7 @@ func (c *command) waitOne(ctx context.Context, t target, what string, reached go
 	})
 	var e *exitError
 	if errors.As(err, &e) && e.code == exitTimeout {
-		return timeoutError("timed out waiting for %s: it %s", t, last)
+		return timeoutError("timed out waiting for %s: %s", t, last)
 	}
 	return err
 }

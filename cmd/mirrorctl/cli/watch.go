@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,30 +17,38 @@ type watchEvent struct {
 	Object json.RawMessage
 }
 
-// watch calls fn with every event of one object, first with the object as it is, until fn is done, fails, or ctx ends.
+// watch calls fn with the object as it is, and then with every event of it, until fn is done, fails, or ctx ends. An object that is not
+// there is an event of its deletion.
 func (c *command) watch(ctx context.Context, t target, fn func(watchEvent) (done bool, err error)) error {
-	q := url.Values{"watch": {"true"}, "resourceVersion": {"0"}, "fieldSelector": {"metadata.name=" + t.name}}
-	res, err := c.client().do(ctx, request{method: http.MethodGet, path: kindPath(t.kind, "") + "?" + q.Encode()})
+	path := kindPath(t.kind, "") + "?" + url.Values{"fieldSelector": {"metadata.name=" + t.name}}.Encode()
+	var list struct {
+		Metadata struct{ ResourceVersion string }
+		Items    []json.RawMessage
+	}
+	if err := c.client().getJSON(ctx, path, &list); err != nil {
+		return err
+	}
+	first := watchEvent{Type: "DELETED", Object: []byte("{}")}
+	if len(list.Items) > 0 {
+		first = watchEvent{Type: "ADDED", Object: list.Items[0]}
+	}
+	if done, err := fn(first); done || err != nil {
+		return err
+	}
+	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path + "&watch=true&resourceVersion=" + list.Metadata.ResourceVersion})
 	if err != nil {
 		return err
 	}
 	defer res.Body.Close()
-	dec := json.NewDecoder(res.Body)
-	for {
+	for dec := json.NewDecoder(res.Body); ; {
 		var e watchEvent
 		if err := dec.Decode(&e); err != nil {
-			if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-				return timeoutError("timed out")
-			}
-			if ctx.Err() != nil {
-				return &exitError{exitFalse, "interrupted"}
-			}
-			return &exitError{exitNoOperator, fmt.Sprintf("the operator ended the watch: %v", noEOF(err))}
+			return watchEnded(ctx, err)
 		}
-		if e.Type == "BOOKMARK" {
+		switch e.Type {
+		case "BOOKMARK":
 			continue
-		}
-		if e.Type == "ERROR" {
+		case "ERROR":
 			return fmt.Errorf("the watch of %s fell behind; run it again", t)
 		}
 		if done, err := fn(e); done || err != nil {

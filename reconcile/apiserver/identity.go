@@ -1,0 +1,112 @@
+package apiserver
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"net"
+	"net/http"
+	"os/user"
+	"strconv"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// caller is who sent a request.
+type caller struct {
+	// name for logs and for the caller itself.
+	name string
+}
+
+// connection is what is known of a connection from its beginning.
+type connection struct {
+	caller caller
+	// refusal says why nothing but the open routes is served; empty when all is.
+	refusal string
+	// token that every request must bring, as its digest; nil when the connection itself says who it is.
+	token *[sha256.Size]byte
+}
+
+type connectionKey struct{}
+
+// identify answers who sent a request, or why it is refused.
+func identify(r *http.Request) (caller, error) {
+	c, _ := r.Context().Value(connectionKey{}).(*connection)
+	switch {
+	case c == nil:
+		return caller{}, statusError(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "nobody knows who asks: this came through no listener of the operator")
+	case c.refusal != "":
+		return c.caller, forbidden("%s", c.refusal)
+	case c.token == nil:
+		return c.caller, nil
+	}
+	if !loopbackName(r.Host) {
+		return c.caller, forbidden("the operator is not called %q: use 127.0.0.1 or localhost", r.Host)
+	}
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	given := sha256.Sum256([]byte(strings.TrimSpace(token)))
+	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(given[:], c.token[:]) != 1 {
+		return c.caller, statusError(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "the token is missing or wrong: use the kubeconfig in the operator's run directory")
+	}
+	return c.caller, nil
+}
+
+// loopbackName tells whether a Host header names this host's loopback: a page of another site cannot make a browser send that.
+func loopbackName(host string) bool {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	host = strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if ip := net.ParseIP(host); ip != nil {
+		return ip.IsLoopback()
+	}
+	return strings.EqualFold(host, "localhost")
+}
+
+// accept is asked of every new connection: who is it.
+func (s *Server) accept(ctx context.Context, conn net.Conn, token *[sha256.Size]byte) context.Context {
+	c := &connection{}
+	if u, ok := conn.(*net.UnixConn); ok {
+		c.caller, c.refusal = s.peer(u)
+	} else if c.token = token; token == nil {
+		c.refusal = "the operator takes nobody here: use its socket"
+	} else {
+		c.caller.name = "token"
+	}
+	return context.WithValue(ctx, connectionKey{}, c)
+}
+
+// peer decides by the credentials of a socket's other end.
+func (s *Server) peer(u *net.UnixConn) (caller, string) {
+	p, err := credentials(u)
+	if err != nil {
+		s.o.Log.Error(err, "cannot tell who connected")
+		return caller{name: "unknown"}, "the operator cannot tell who you are: " + err.Error()
+	}
+	defer p.close()
+	who := caller{name: userName(p.uid)}
+	if p.uid != 0 && p.uid != s.uid {
+		return who, "user " + userName(p.uid) + " may not use the operator's API: it takes root and " + userName(s.uid)
+	}
+	if s.o.IsWorkload == nil || p.pid == 0 { // a process that this namespace does not see is not below the operator
+		return who, ""
+	}
+	instance, is := s.o.IsWorkload(p.pid)
+	switch {
+	case is:
+		who.name = "instance/" + instance
+		return who, "process " + strconv.Itoa(p.pid) + " belongs to instance/" + instance + ": workloads may not use the operator's API"
+	case !p.alive():
+		return who, "the process that connected has ended, so nobody can tell what it was"
+	}
+	return who, ""
+}
+
+func userName(uid int) string {
+	id := strconv.Itoa(uid)
+	if u, err := user.LookupId(id); err == nil {
+		return u.Username + " (uid " + id + ")"
+	}
+	return "uid " + id
+}
