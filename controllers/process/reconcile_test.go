@@ -265,6 +265,15 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
 	})
 
+	It("does not spin when the runtime has given the attempt away", func() {
+		w.rt.failNext, w.rt.err = 2, runner.ErrTaken
+		w.put(proc("web"))
+		w.drain()
+		Expect(w.process("web")).To(HaveCondition("Stalled", "True", "CannotStart"))
+		w.wait(time.Minute)
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
+	})
+
 	It("gives each instance ports of its own, and keeps them", func() {
 		port := func(p *specs.Process) { p.Spec.Ports = []specs.ProcessPort{{Name: "http"}} }
 		w.put(proc("a", port, replicas(2)))

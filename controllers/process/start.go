@@ -53,7 +53,7 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	ri, err := r.runtime.Start(runner.Spec{ID: im.id, Owner: o.Name, Hash: o.Hash, Attempt: a.Attempt, Note: n.encode(),
 		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential, Output: out.Fd()})
 	switch {
-	case errors.Is(err, runner.ErrRunning), errors.Is(err, runner.ErrTaken):
+	case r.ranAlready(im.id, a.Attempt, err):
 		return nil // the next look sees it
 	case err != nil:
 		return startFault(res.Path, err)
@@ -61,6 +61,15 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	im.see(ri, true, nil, r.now())
 	im.adopted, im.attached = false, true
 	return nil
+}
+
+// ranAlready tells whether a start was refused because the run is there.
+func (r *Reconciler) ranAlready(id string, attempt int, err error) bool {
+	if !errors.Is(err, runner.ErrRunning) && !errors.Is(err, runner.ErrTaken) {
+		return false
+	}
+	ri, found := r.runtime.Get(id)
+	return found && ri.Attempt >= attempt
 }
 
 // startFault says what the kernel meant.
