@@ -23,7 +23,7 @@ var badFiles = []refused{
 	{name: "a tab", text: head + "\tcommand: [run]\n", says: `bad\.yaml:5`},
 	{name: "an unknown field", text: head + "  comand: [run]\n", says: `bad\.yaml:5:3 .*spec\.comand: unknown field, did you mean "command"\?`},
 	{name: "a wrong type", text: head + "  command: [run]\n  replicas: two\n", says: `bad\.yaml:6:13 .*spec\.replicas: "two"`},
-	{name: "value: on", text: head + "  command: [run]\n  env:\n  - {name: A, value: on}\n", says: `bad\.yaml:7:23 .*spec\.env\[0\]\.value`},
+	{name: "value: on", text: head + "  command: [run]\n  env:\n  - {name: A, value: on}\n", says: `bad\.yaml:7:22 .*spec\.env\[0\]\.value`},
 	{name: "an octal number as text", text: head + "  command: [run, 0644]\n", says: `bad\.yaml:5:18 .*spec\.command\[1\]`},
 	{name: "an unknown kind", text: "apiVersion: mirroros.dev/v1alpha1\nkind: Proces\nmetadata: {name: bad}\n", says: `bad\.yaml:2:7 .*Process`},
 	{name: "an unknown version", text: strings.Replace(head, "v1alpha1", "v9", 1) + "  command: [run]\n", says: `bad\.yaml:1:13 .*v1alpha1`},
@@ -124,12 +124,14 @@ var _ = Describe("bad input", func() {
 
 	It("is told as a condition when an environment is over the kernel's limit", func() {
 		h := newHost()
-		h.write("one.yaml", process("one", []string{"run"}, "env: [{name: BIG, value: \""+strings.Repeat("x", 200<<10)+"\"}]"))
+		Expect(os.WriteFile(h.manifests+"/big", []byte(strings.Repeat("x", 200<<10)), 0o644)).To(Succeed())
+		h.write("one.yaml", process("one", []string{"run"}, "env: [{name: BIG, valueFrom: {file: {path: big}}}]"))
 		var many strings.Builder
-		for i := range 70 {
-			fmt.Fprintf(&many, "\n- {name: V%d, value: \"%s\"}", i, strings.Repeat("y", 100<<10))
+		for i := range 9 {
+			fmt.Fprintf(&many, "V%d=%s\n", i, strings.Repeat("y", 100<<10))
 		}
-		h.write("many.yaml", process("many", []string{"run"}, "env:"+many.String()))
+		Expect(os.WriteFile(h.manifests+"/many", []byte(many.String()), 0o644)).To(Succeed())
+		h.write("many.yaml", process("many", []string{"run"}, "envFrom: [{file: {path: many}}, {prefix: A, file: {path: many}}, {prefix: B, file: {path: many}}]"))
 		h.write("good.yaml", process("good", []string{"run"}))
 		h.start()
 		Eventually(func() string { return h.waits("one") }).Should(MatchRegexp(`^CannotStart: .*\(BIG…\) is over the kernel's limit`))

@@ -57,7 +57,7 @@ var _ = Describe("a process that ends", func() {
 			{"noexec", "command: [./script]", `is not executable`},
 			{"noformat", "command: [./shell]", `no format that this host executes`},
 			{"nointerpreter", "command: [./lost]", `interpreter`},
-			{"nodir", fmt.Sprintf("command: [%s/workload]\n  workingDir: nowhere", bin), `working directory .*nowhere" does not exist`},
+			{"nodir", fmt.Sprintf("command: [%s/workload]\n  workingDir: nowhere", bin), `working directory .*nowhere": does not exist`},
 			{"nosecret", fmt.Sprintf("command: [%s/workload]\n  env: [{name: T, valueFrom: {file: {path: token}}}]", bin), `"token": does not exist`},
 			{"nouser", fmt.Sprintf("command: [%s/workload]\n  user: nobody-of-this-name", bin), `nobody-of-this-name`},
 		} {

@@ -106,7 +106,7 @@ func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
 func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
 	var o, e bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &o, &e
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
 	_ = cmd.Run()
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()

@@ -60,25 +60,27 @@ var _ = Describe("a value taken by reference", func() {
 		env := "env: [{name: TOKEN, valueFrom: {file: {path: token}}}, {name: URL, value: \"http://u:$(TOKEN)@host\"}]\nenvFrom: [{file: {path: more.env}}]"
 		h.write("a.yaml", process("a", []string{"run"}, env))
 		h.write("crash.yaml", process("crash", []string{"exit", "1"}, env, "restartBackoff: {initial: 10m, max: 10m}"))
-		h.write("argv.yaml", process("argv", []string{"run", "$(TOKEN)"}, env))
-		h.write("nested.yaml", process("nested", []string{"run", "$(URL)"}, env))
 		h.args = []string{"--log-level", "debug"}
 		h.start()
 		pid := h.pidOf("a")
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 		Expect(err).NotTo(HaveOccurred())
 		Expect(strings.Split(string(b), "\x00")).To(ContainElements("TOKEN="+secret, "URL=http://u:"+secret+"@host", "MORE="+secret))
-		for _, p := range []string{"argv", "nested"} {
-			Eventually(func() string { return h.waits(p) }).Should(MatchRegexp(`^CannotStart: .*is a secret`))
-		}
 		Eventually(func() string { return h.waits("crash") }).Should(HavePrefix("CrashLoopBackOff"))
+		h.write("argv.yaml", process("argv", []string{"run", "$(TOKEN)"}, env))
+		h.write("nested.yaml", process("nested", []string{"run", "$(URL)"}, env))
+		h.write("file.yaml", process("file", []string{"run", "$(MORE)"}, env))
+		Eventually(h.status).Should(And(MatchRegexp(`argv\.yaml:5:\d+ .*is a secret`), MatchRegexp(`nested\.yaml:5:\d+ .*is a secret`)))
+		h.remove("argv.yaml")
+		h.remove("nested.yaml")
+		Eventually(func() string { return h.waits("file") }).Should(MatchRegexp(`^CannotStart: .*is a secret`))
 		h.write("a.yaml", process("a", []string{"run", "differently"}, env))
 		Eventually(func() int { return h.pidOf("a") }).ShouldNot(Equal(pid))
 		h.killOperator()
 
 		var said strings.Builder
 		for _, args := range [][]string{{"get", "all", "-o", "yaml"}, {"get", "instances", "-o", "yaml"}, {"get", "processes", "-o", "yaml"}, {"get", "all"}, {"events"},
-			{"events", "-o", "json"}, {"describe", "process/a"}, {"describe", "process/crash"}, {"describe", "process/argv"}, {"status"}, {"status", "-o", "json"},
+			{"events", "-o", "json"}, {"describe", "process/a"}, {"describe", "process/crash"}, {"describe", "process/file"}, {"status"}, {"status", "-o", "json"},
 			{"plan"}, {"plan", "-o", "json"}, {"get", "--raw", "/mirroros/host"}, {"logs", "a"}, {"validate", "-f", h.manifests}, {"diff", "-f", h.manifests}} {
 			out, errs, _ := h.ctl(args...)
 			said.WriteString(out + errs)
