@@ -88,7 +88,7 @@ func (op *operator) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot take up what runs: %w", err)
 	}
-	op.logs, err = logs.Open(filepath.Join(op.State, "logs"), logs.Options{})
+	op.logs, err = logs.Open(filepath.Join(op.State, "logs"), logs.Options{Log: op.log.WithName("logs"), Changed: func(id string) { op.processes.LogChanged(id) }})
 	if err != nil {
 		return fmt.Errorf("cannot open the logs in %q: %w", op.State, err)
 	}

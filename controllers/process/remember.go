@@ -124,6 +124,13 @@ func (r *Reconciler) runtimeEvents(ctx context.Context, enqueue func(reconcile.R
 	})
 }
 
+// LogChanged has the process of an instance looked at again, whose log is in another state than before.
+func (r *Reconciler) LogChanged(id string) {
+	if owner, _, _, ok := parseInstanceName(id); ok {
+		r.ask(owner, queue.Normal)
+	}
+}
+
 func (r *Reconciler) remembered() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
