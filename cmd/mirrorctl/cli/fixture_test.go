@@ -154,16 +154,22 @@ func (f *fixture) put(o specs.Object) error {
 }
 
 func (f *fixture) declare(stack, root string, files []string) error {
+	in := admit.IndexedStack{Name: stack}
 	var loaded []*admit.File
 	for _, rel := range files {
 		data, err := os.ReadFile(filepath.Join(f.dir, rel))
 		if err != nil {
 			return err
 		}
-		loaded = append(loaded, admit.Load(&source.File{Rel: rel, Data: data}))
+		file := admit.Load(&source.File{Rel: rel, Data: data})
+		loaded = append(loaded, file)
+		for _, s := range file.Stacks {
+			in.Document = s
+		}
 	}
-	set := admit.NewSet(loaded)
-	f.index.Set(&admit.Indexed{Root: root, Stacks: []admit.IndexedStack{{Name: stack, Live: set, Disk: set}}})
+	in.Live = admit.NewSet(loaded)
+	in.Disk = in.Live
+	f.index.Set(&admit.Indexed{Root: root, Stacks: []admit.IndexedStack{in}})
 	return nil
 }
 
