@@ -91,7 +91,7 @@ func (s *Server) statusOf(r *request, err error) *metav1.Status {
 
 // plain is a conflict in the words of clients.
 func plain(err error) error {
-	if err == store.ErrConflict || strings.HasSuffix(err.Error(), ": "+store.ErrConflict.Error()) {
+	if strings.HasSuffix(err.Error(), store.ErrConflict.Error()) {
 		return errors.New("the object has been modified; please apply your changes to the latest version and try again")
 	}
 	return err

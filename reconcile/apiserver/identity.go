@@ -85,19 +85,24 @@ func (s *Server) peer(u *net.UnixConn) (caller, string) {
 		return caller{name: "unknown"}, "the operator cannot tell who you are: " + err.Error()
 	}
 	defer p.close()
-	who := caller{name: userName(p.uid)}
-	if p.uid != 0 && p.uid != s.uid {
-		return who, "user " + userName(p.uid) + " may not use the operator's API: it takes root and " + userName(s.uid)
+	return s.judge(p.uid, p.pid, p.alive)
+}
+
+// judge decides who may use the API. alive tells whether the process of that pid is still the one that connected.
+func (s *Server) judge(uid, pid int, alive func() bool) (who caller, refusal string) {
+	who = caller{name: userName(uid)}
+	if uid != 0 && uid != s.uid {
+		return who, "user " + userName(uid) + " may not use the operator's API: it takes root and " + userName(s.uid)
 	}
-	if s.o.IsWorkload == nil || p.pid == 0 { // a process that this namespace does not see is not below the operator
+	if s.o.IsWorkload == nil || pid == 0 { // a process that this namespace does not see is not below the operator
 		return who, ""
 	}
-	instance, is := s.o.IsWorkload(p.pid)
+	instance, is := s.o.IsWorkload(pid)
 	switch {
 	case is:
 		who.name = "instance/" + instance
-		return who, "process " + strconv.Itoa(p.pid) + " belongs to instance/" + instance + ": workloads may not use the operator's API"
-	case !p.alive():
+		return who, "process " + strconv.Itoa(pid) + " belongs to instance/" + instance + ": workloads may not use the operator's API"
+	case !alive():
 		return who, "the process that connected has ended, so nobody can tell what it was"
 	}
 	return who, ""

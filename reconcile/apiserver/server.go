@@ -8,7 +8,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -30,7 +29,6 @@ type Server struct {
 	o         Options
 	resources []*resource
 	router    *node
-	managers  func() (map[string]*fieldManagers, error)
 	documents documents
 	uid       int
 
@@ -54,7 +52,6 @@ func New(o Options) *Server {
 	s := &Server{o: o, resources: newResources(), uid: os.Geteuid(),
 		requests: make(chan struct{}, o.MaxRequests), streams: make(chan struct{}, o.MaxStreams)}
 	s.router = newRouter(s.resources)
-	s.managers = sync.OnceValues(newFieldManagers)
 	limitPatches()
 	return s
 }

@@ -41,14 +41,14 @@ func (w *watchWriter) change(e store.Event, sel *selector) error {
 
 // event gathers one object.
 func (w *watchWriter) event(typ store.EventType, o specs.Object) error {
-	var b []byte
+	b := newBuffer()
 	var err error
 	if w.enc.form == asTable {
 		w.enc.now = w.now()
-		b, err = w.enc.tableOf(o, !w.headed)
+		err = w.enc.tableOf(b, o, !w.headed)
 		w.headed = true
 	} else {
-		b, err = w.enc.one(o)
+		err = w.enc.object(b, o)
 	}
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (w *watchWriter) event(typ store.EventType, o specs.Object) error {
 	if rev, err := strconv.ParseInt(o.GetResourceVersion(), 10, 64); err == nil {
 		w.sent = max(w.sent, rev)
 	}
-	return w.put(string(typ), b)
+	return w.put(string(typ), b.Bytes())
 }
 
 func (w *watchWriter) bookmark(rev int64, initialEnd bool) error {

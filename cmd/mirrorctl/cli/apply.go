@@ -158,17 +158,13 @@ func (c *command) applyFiles(ctx context.Context, o applyOptions) error {
 
 // applyDocument server-side applies one document, with the directory that its relative paths start from.
 func (c *command) applyDocument(ctx context.Context, o applyOptions, t target, d *specs.Document, dir string) error {
-	declared := runtime.DeepCopyJSON(d.Declared())
-	if d.Kind == "Process" {
-		setAnnotation(declared, specs.AnnotationDirectory, dir)
-	}
-	body, err := json.Marshal(declared)
-	if err != nil {
-		return fmt.Errorf("cannot encode %s: %v", t, err)
-	}
 	cl := c.client()
 	var before, after metav1.PartialObjectMetadata
 	if err := cl.getJSON(ctx, kindPath(t.kind, t.name), &before); err != nil && !isReason(err, metav1.StatusReasonNotFound) {
+		return err
+	}
+	body, err := applyBody(d, dir, before.Labels[specs.LabelStack] != "")
+	if err != nil {
 		return err
 	}
 	path := kindPath(t.kind, t.name) + "?fieldManager=mirrorctl&force=true"
@@ -190,6 +186,19 @@ func (c *command) applyDocument(ctx context.Context, o applyOptions, t target, d
 	}
 	fmt.Fprintf(c.Out, "%s %s%s\n", t, done, suffix)
 	return nil
+}
+
+// applyBody is a document as it is sent. That of a stack's object is found by its file, so it takes no directory along.
+func applyBody(d *specs.Document, dir string, ofStack bool) ([]byte, error) {
+	declared := runtime.DeepCopyJSON(d.Declared())
+	if d.Kind == "Process" && !ofStack {
+		setAnnotation(declared, specs.AnnotationDirectory, dir)
+	}
+	body, err := json.Marshal(declared)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode %s: %v", d.Name, err)
+	}
+	return body, nil
 }
 
 func setAnnotation(o object, key, value string) {

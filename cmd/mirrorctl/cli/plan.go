@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"mirroros.dev/mirroros/specs"
 )
@@ -35,10 +37,10 @@ type planAnswer struct {
 func newPlan(c *command) *cobra.Command {
 	var o planOptions
 	cmd := &cobra.Command{
-		Use:   "plan [STACK] [-f DIR]",
+		Use:   "plan [STACK] [-f DIR|FILE|-]",
 		Short: "Say exactly what would happen, in order",
-		Long: `plan prints what bringing a stack to its files would do. With -f it takes the files given instead of those on disk:
-before the save counts. Exit code 0: nothing would happen; 1: something would, or the files are refused.`,
+		Long: `plan prints what bringing a stack to its files would do. With -f DIR it takes that directory for the stack's; with -f FILE it takes
+the file as if it stood among the stack's files under its name: before the save counts. Exit code 0: nothing would happen; 1: something would, or the files are refused.`,
 		Example: `  mirrorctl plan
   mirrorctl plan home -f ~/stack
   mirrorctl plan -o json`,
@@ -83,13 +85,9 @@ func (c *command) askPlan(ctx context.Context, o planOptions, args []string) (*p
 	}
 	body := []byte("{}")
 	if len(o.files) > 0 {
-		files, err := c.readManifests(o.files)
+		texts, err := c.planFiles(ctx, stack, o.files)
 		if err != nil {
 			return nil, err
-		}
-		texts := map[string]string{}
-		for _, f := range files {
-			texts[relativeTo(o.files, f.path)] = string(f.data)
 		}
 		if body, err = json.Marshal(map[string]any{"files": texts}); err != nil {
 			return nil, fmt.Errorf("cannot make the request: %v", err)
@@ -107,6 +105,60 @@ func (c *command) askPlan(ctx context.Context, o planOptions, args []string) (*p
 		return nil, errFalse
 	}
 	return &p, err
+}
+
+// planFiles are the files of a stack as they would be: those of a directory given instead of the stack's, or the stack's own with the files
+// given in the place of those of the same name.
+func (c *command) planFiles(ctx context.Context, stack string, paths []string) (map[string]string, error) {
+	given, err := c.readManifests(paths)
+	if err != nil {
+		return nil, err
+	}
+	texts := map[string]string{}
+	if slices.ContainsFunc(paths, isDirectory) {
+		for _, f := range given {
+			texts[relativeTo(paths, f.path)] = string(f.data)
+		}
+		return texts, nil
+	}
+	dir, err := c.stackDirectory(ctx, stack)
+	if err != nil {
+		return nil, err
+	}
+	own, err := c.readManifests([]string{dir})
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range own {
+		texts[relativeTo([]string{dir}, f.path)] = string(f.data)
+	}
+	for _, f := range given {
+		name := "standard-input.yaml"
+		if f.path != standardInput {
+			name = relativeTo([]string{dir}, filepath.Join(f.dir, filepath.Base(f.path)))
+		}
+		texts[name] = string(f.data)
+	}
+	return texts, nil
+}
+
+// stackDirectory is where the files of a stack are.
+func (c *command) stackDirectory(ctx context.Context, stack string) (string, error) {
+	t := target{specs.KindOf("Stack"), stack}
+	var s specs.Stack
+	if err := c.client().getJSON(ctx, kindPath(t.kind, t.name), &s); err != nil {
+		return "", err
+	}
+	at, err := c.source(ctx, t)
+	if isReason(err, metav1.StatusReasonNotFound) { // the stack of all files that are in no other
+		var host hostAnswer
+		err := c.client().getJSON(ctx, "/mirroros/host", &host)
+		return host.Manifests, err
+	}
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(filepath.Dir(at.Path), filepath.FromSlash(s.Spec.Source.Path)), nil
 }
 
 // relativeTo is path below the first of roots that is a directory above it, else its name.
