@@ -234,7 +234,7 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd, h.dir+"/")) {
+		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
 			continue
 		}
 		var pid int

@@ -21,6 +21,7 @@ import (
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
 )
 
 // operator is everything that is open while the operator runs. It is opened in order and closed in reverse.
@@ -84,7 +85,7 @@ func (op *operator) open() (err error) {
 	if err != nil {
 		return err
 	}
-	op.runner, err = runner.Open(runner.Options{StateDir: op.State, Guard: guardPath, Log: op.log.WithName("runner")})
+	op.runner, err = runner.Open(runner.Options{StateDir: op.State, Guard: guardPath, Mark: specs.VarInstance, Log: op.log.WithName("runner")})
 	if err != nil {
 		return fmt.Errorf("cannot take up what runs: %w", err)
 	}

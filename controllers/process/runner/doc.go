@@ -14,7 +14,7 @@
 // pidfs) with the claim of the same boot. Signals go through the pidfd.
 //
 // The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else its
-// process group and session (a daemon that left both is not found then).
+// process group and session, and the daemons that left both but have the instance's mark in their environment (Options.Mark).
 //
 // Nothing of the operator is inherited: not its environment, descriptors, ignored or blocked signals, raised limits, umask, or
 // lowered oom_score_adj and nice. For that Open sets the umask of this process to 022, marks all its descriptors

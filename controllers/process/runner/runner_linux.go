@@ -32,6 +32,7 @@ type Runner struct {
 	timed map[*proc]bool  // those with a deadline
 	told  []*proc         // ended, notify not called yet
 	table []stat          // all processes, for this turn of the loop; nil when not read
+	lost  []stat          // those of the table that have lost their parent and are no run
 }
 
 // phase is how far the end of a run has come.

@@ -29,7 +29,7 @@ type rig struct {
 // open opens a runner and runs it until the end of the spec, or until stop.
 func open(state, parent string) *rig {
 	GinkgoHelper()
-	r, err := runner.Open(runner.Options{StateDir: state, Guard: guardPath, CgroupParent: parent})
+	r, err := runner.Open(runner.Options{StateDir: state, Guard: guardPath, CgroupParent: parent, Mark: "RUNNER_MARK"})
 	Expect(err).NotTo(HaveOccurred())
 	g := &rig{Runner: r, state: state, ended: make(chan string, 100)}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -257,12 +257,32 @@ var _ = Describe("Runner", func() {
 		})
 
 		It("kills daemons that the main process left, where it has a cgroup of its own", func() {
-			g.start("a", 1, "daemon exit:3")
+			g.start("a", 1, "daemon exit:3") // without a mark
 			i := g.exit("a")
 			daemon := g.childPID("a")
 			DeferCleanup(syscall.Kill, daemon, syscall.SIGKILL)
 			Expect(alive(daemon)).To(Equal(g.Capabilities().CgroupV2 == ""))
 			Expect(i.Stray).To(BeZero())
+		})
+
+		It("kills daemons that the main process left, by their mark where there is no cgroup", func() {
+			Expect(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)).To(Succeed()) // as the guardian is one
+			DeferCleanup(unix.Prctl, unix.PR_SET_CHILD_SUBREAPER, uintptr(0), uintptr(0), uintptr(0), uintptr(0))
+			for _, id := range []string{"b", "a"} {
+				s := g.spec(id, 1, map[string]string{"a": "daemon exit:3", "b": "daemon say:ready wait"}[id])
+				s.Env = append(s.Env, "RUNNER_MARK="+id)
+				_, err := g.Start(s)
+				Expect(err).NotTo(HaveOccurred())
+			}
+			Expect(g.exit("a")).To(And(HaveField("Exit.Code", 3), HaveField("Stray", 0)))
+			Expect(alive(g.childPID("a"))).To(BeFalse())
+			Expect(alive(g.childPID("b"))).To(BeTrue(), "another's")
+			Expect(g.Kill("b")).To(Succeed())
+			g.exit("b")
+			for _, id := range []string{"a", "b"} {
+				Eventually(alive).WithArguments(g.childPID(id)).Should(BeFalse())
+				_, _ = syscall.Wait4(g.childPID(id), nil, syscall.WNOHANG, nil)
+			}
 		})
 
 		It("keeps the zombie when its exit cannot be written, for the guardian to find", func() {
