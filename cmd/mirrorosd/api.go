@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/controllers/process/logs"
@@ -27,7 +29,7 @@ func (op *operator) listen() ([]part, error) {
 		Logs:       logReader{op.logs},
 		Stacks:     stacks{op.stacks},
 		Host:       op,
-		Reload:     op.processes.Reload,
+		Reload:     op.reload,
 		IsWorkload: op.isWorkload,
 		Version:    version,
 		Log:        op.log.WithName("api"),
@@ -85,6 +87,15 @@ func (op *operator) Shutdown(context.Context) error {
 	default: // it is under way
 	}
 	return nil
+}
+
+// reload tells the caller why it did not work: what the program or its reload command said.
+func (op *operator) reload(ctx context.Context, name string) error {
+	err := op.processes.Reload(ctx, name)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return apierrors.NewConflict(schema.GroupResource{Group: specs.GroupName, Resource: "processes"}, name, err)
 }
 
 // logReader gives logs to the API in its own words.

@@ -119,7 +119,7 @@ func (s *Server) reload(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if err := s.o.Reload(r.Context(), r.name); err != nil {
-		return statusError(http.StatusConflict, metav1.StatusReasonConflict, err.Error())
+		return err
 	}
 	return writeJSON(w, http.StatusOK, success(&metav1.StatusDetails{Name: r.name, Group: r.resource.group, Kind: r.resource.kind.Plural}))
 }
