@@ -31,7 +31,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       s.o.RequestTime,
-		WriteTimeout:      s.o.RequestTime,
+		WriteTimeout:      2 * s.o.RequestTime, // from the end of the head on: reading, doing and answering
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return base },
