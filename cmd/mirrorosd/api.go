@@ -6,8 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/controllers/process/logs"
@@ -29,7 +27,7 @@ func (op *operator) listen() ([]part, error) {
 		Logs:       logReader{op.logs},
 		Stacks:     stacks{op.stacks},
 		Host:       op,
-		Reload:     op.reload,
+		Reload:     op.processes.Reload,
 		IsWorkload: op.isWorkload,
 		Version:    version,
 		Log:        op.log.WithName("api"),
@@ -87,15 +85,6 @@ func (op *operator) Shutdown(context.Context) error {
 	default: // it is under way
 	}
 	return nil
-}
-
-// reload tells the caller why it did not work: what the program or its reload command said.
-func (op *operator) reload(ctx context.Context, name string) error {
-	err := op.processes.Reload(ctx, name)
-	if err == nil || ctx.Err() != nil {
-		return err
-	}
-	return apierrors.NewConflict(schema.GroupResource{Group: specs.GroupName, Resource: "processes"}, name, err)
 }
 
 // logReader gives logs to the API in its own words.

@@ -11,8 +11,8 @@ import (
 	"syscall"
 )
 
-// schema is the version of the state directory's layout. A newer one is refused, an older one migrated.
-const schema = 1
+// layout is the version of the state directory's layout. A newer one is refused, an older one migrated.
+const layout = 1
 
 // state is the opened state directory: ours alone while the lock is held.
 type state struct {
@@ -82,7 +82,7 @@ func (s *state) checkSchema() error {
 	path := filepath.Join(s.dir, "schema")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.WriteFile(path, []byte(strconv.Itoa(schema)+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(strconv.Itoa(layout)+"\n"), 0o600); err != nil {
 			return fmt.Errorf("cannot write %q: %v", path, err)
 		}
 		return nil
@@ -94,8 +94,8 @@ func (s *state) checkSchema() error {
 	if err != nil {
 		return fmt.Errorf("cannot read %q: %q is not a number; it was not written by this program", path, b)
 	}
-	if n > schema {
-		return fmt.Errorf("state directory %q has layout %d, this program knows %d: it was written by a newer version; start that one", s.dir, n, schema)
+	if n > layout {
+		return fmt.Errorf("state directory %q has layout %d, this program knows %d: it was written by a newer version; start that one", s.dir, n, layout)
 	}
 	return nil
 }

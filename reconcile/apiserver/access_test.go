@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -178,6 +179,37 @@ var _ = Describe("TLS on loopback", func() {
 		Entry("the right one for another host, as a page elsewhere would send it", "evil.example:443", "Bearer TOKEN", 403),
 		Entry("by IPv6", "[::1]:443", "Bearer TOKEN", 200),
 	)
+
+	It("refuses a workload that can read the token", func() {
+		l := listen(GinkgoT().TempDir())
+		run(GinkgoTB(), apiserver.Options{IsWorkload: func(pid int) (string, bool) { return "agent-0", pid == os.Getpid() }}, l)
+		c, server, token := client(l.Kubeconfig)
+		for path, code := range map[string]int{"/version": 403, "/healthz": 200} {
+			req, err := http.NewRequestWithContext(context.Background(), "GET", server+path, nil)
+			Expect(err).NotTo(HaveOccurred())
+			req.Header.Set("Authorization", "Bearer "+token)
+			res, err := c.Do(req)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(res.StatusCode).To(Equal(code))
+			Expect(res.Body.Close()).To(Succeed())
+		}
+	})
+
+	It("goes on with a watch for longer than a request may take", func(ctx SpecContext) {
+		l := listen(GinkgoT().TempDir())
+		o := apiserver.Options{Client: reconciletest.TempClient(GinkgoTB()), RequestTime: 50 * time.Millisecond,
+			IsWorkload: func(int) (string, bool) { return "", false }}
+		run(GinkgoTB(), o, l)
+		c, server, token := client(l.Kubeconfig)
+		stillWatches(ctx, o.Client, func() *http.Response {
+			req, err := http.NewRequestWithContext(ctx, "GET", server+processes+"?watch=true", nil)
+			Expect(err).NotTo(HaveOccurred())
+			req.Header.Set("Authorization", "Bearer "+token)
+			res, err := c.Do(req)
+			Expect(err).NotTo(HaveOccurred())
+			return res
+		})
+	})
 
 	It("keeps certificate and token, in files that are its owner's alone", func() {
 		dir := GinkgoT().TempDir()

@@ -36,6 +36,9 @@ type fake struct {
 
 func (f *fake) Read(ctx context.Context, id string, o apiserver.LogOptions, line func([]byte) error) error {
 	f.options = o
+	if id == "broken-0" {
+		return errors.New("secret")
+	}
 	if id != "web-0" {
 		return fmt.Errorf("cannot read log %q: %w", id, fs.ErrNotExist)
 	}
@@ -133,8 +136,10 @@ var _ = Describe("What only this operator has", func() {
 			r := a.get(instances + path)
 			Expect(r.code).To(Equal(code), r.body)
 			Expect(r.status().Message).To(ContainSubstring(text))
+			Expect(r.body).NotTo(ContainSubstring("secret"))
 		},
 			Entry("of what has none", "/db-0/log", 404, "db-0/log"),
+			Entry("with a fault inside, which the client is not told", "/broken-0/log", 500, "log has the details"),
 			Entry("with a wrong number", "/web-0/log?tailLines=-1", 400, "tailLines"),
 			Entry("with a wrong time", "/web-0/log?sinceTime=today", 400, "sinceTime"),
 			Entry("with a wrong duration", "/web-0/log?sinceSeconds=x", 400, "sinceSeconds"),
@@ -183,13 +188,13 @@ var _ = Describe("What only this operator has", func() {
 		r := a.do("POST", path, "")
 		Expect(r.code).To(Equal(code), r.body)
 		Expect(r.status().Message).To(ContainSubstring(text))
-		Expect(r.body).NotTo(ContainSubstring("secret"))
 	},
 		Entry("a plan that no longer fits", fmt.Errorf("the files have changed: %w", store.ErrConflict), stacks+"/home/apply", 409, "the files have changed"),
 		Entry("a stack that is not", fmt.Errorf("stack: %w", store.ErrNotFound), stacks+"/home/plan", 404, `stacks.mirroros.dev "home" not found`),
 		Entry("a full disk", fmt.Errorf("write: %w", syscall.ENOSPC), processes+"/web/reload", 507, "no room"),
 		Entry("a closed store", store.ErrClosed, processes+"/web/reload", 503, "stopping"),
-		Entry("anything else, which the client is not told", errors.New("secret"), processes+"/web/reload", 500, "log has the details"),
+		Entry("a stack that cannot be applied", errors.New("its document cannot be read"), stacks+"/home/apply", 500, "its document cannot be read"),
+		Entry("a process that cannot reload", errors.New("it has no reload"), processes+"/web/reload", 409, "it has no reload"),
 		Entry("a wait that took too long", context.DeadlineExceeded, processes+"/web/reload", 504, "too long"),
 	)
 
