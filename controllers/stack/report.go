@@ -38,7 +38,7 @@ func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.D
 	}
 	r.pending(s, o, st)
 	v := r.verdict(s, o, st, failed)
-	v.write(st, o.Generation)
+	v.write(st, o.Generation, r.o.Now())
 	if _, err := r.o.Client.UpdateStatus(ctx, n); err != nil {
 		return again, err
 	}
@@ -206,12 +206,13 @@ type verdict struct {
 	reconciling, stalled metav1.Condition
 }
 
-func (v *verdict) write(st *specs.StackStatus, generation int64) {
+func (v *verdict) write(st *specs.StackStatus, generation int64, now time.Time) {
 	for _, c := range []struct {
 		typ string
 		metav1.Condition
 	}{{specs.ConditionReady, v.ready}, {specs.ConditionReconciling, v.reconciling}, {specs.ConditionStalled, v.stalled}, {specs.ConditionSynced, v.synced}} {
 		c.Condition.Type, c.Condition.ObservedGeneration = c.typ, generation
+		c.Condition.LastTransitionTime = metav1.NewTime(now).Rfc3339Copy()
 		if c.Reason == "" {
 			st.Conditions = slices.DeleteFunc(st.Conditions, func(old metav1.Condition) bool { return old.Type == c.typ })
 			continue

@@ -49,13 +49,7 @@ func (s *Set) Edit(put []*File, out []string) *Set {
 		n.byKey = maps.Clone(s.byKey)
 	}
 	n.ready()
-	for _, rel := range out {
-		n.replace(rel, nil)
-	}
-	for _, f := range put {
-		n.replace(f.Rel, f)
-	}
-	n.fit()
+	n.replace(put, out)
 	n.digest = n.sum()
 	return n
 }
@@ -78,30 +72,74 @@ func (s *Set) ready() {
 	}
 }
 
-// replace puts f in place of the file at rel; nil takes it out.
-func (s *Set) replace(rel string, f *File) {
-	i := leafOf(rel, len(s.leaves))
-	files := slices.Clone(s.leaves[i].files)
-	at, found := slices.BinarySearchFunc(files, rel, func(f *File, rel string) int { return cmp.Compare(f.Rel, rel) })
-	if found {
-		for _, e := range files[at].Entries {
-			s.remove(e)
+// replace puts files in place of those of their paths, and takes out others.
+func (s *Set) replace(put []*File, out []string) {
+	s.fit(s.countAfter(put, out))
+	edits := map[int]map[string]*File{} // by leaf and path; nil takes out
+	note := func(rel string, f *File) {
+		i := leafOf(rel, len(s.leaves))
+		if edits[i] == nil {
+			edits[i] = map[string]*File{}
 		}
-		delete(s.bad, rel)
-		files = slices.Delete(files, at, at+1)
-		s.count--
+		edits[i][rel] = f
 	}
-	if f != nil {
-		files = slices.Insert(files, at, f)
-		for _, e := range f.Entries {
-			s.insert(e)
-		}
-		if len(f.Faults) > 0 {
-			s.bad[rel] = f
-		}
-		s.count++
+	for _, rel := range out {
+		note(rel, nil)
 	}
-	s.leaves[i] = &leaf{files: files} // the digest is made when all are in
+	for _, f := range put {
+		note(f.Rel, f)
+	}
+	for i, edit := range edits {
+		files := make([]*File, 0, len(s.leaves[i].files)+len(edit))
+		for _, f := range s.leaves[i].files {
+			if _, changed := edit[f.Rel]; changed {
+				s.drop(f)
+			} else {
+				files = append(files, f)
+			}
+		}
+		for _, rel := range slices.Sorted(maps.Keys(edit)) {
+			if f := edit[rel]; f != nil {
+				s.take(f)
+				files = append(files, f)
+			}
+		}
+		slices.SortFunc(files, func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
+		s.leaves[i] = newLeaf(files)
+	}
+}
+
+func (s *Set) countAfter(put []*File, out []string) int {
+	n := s.count
+	for _, f := range put {
+		if s.File(f.Rel) == nil {
+			n++
+		}
+	}
+	for _, rel := range out {
+		if s.File(rel) != nil {
+			n--
+		}
+	}
+	return n
+}
+
+func (s *Set) take(f *File) {
+	for _, e := range f.Entries {
+		s.insert(e)
+	}
+	if len(f.Faults) > 0 {
+		s.bad[f.Rel] = f
+	}
+	s.count++
+}
+
+func (s *Set) drop(f *File) {
+	for _, e := range f.Entries {
+		s.remove(e)
+	}
+	delete(s.bad, f.Rel)
+	s.count--
 }
 
 func (s *Set) insert(e *Entry) {
@@ -140,27 +178,23 @@ func without(list []*Entry, e *Entry) []*Entry {
 	return slices.DeleteFunc(slices.Clone(list), func(o *Entry) bool { return o == e })
 }
 
-// fit gives the set as many leaves as suit the number of its files, and the leaves that changed their digests.
-func (s *Set) fit() {
-	if w := width(s.count); w != len(s.leaves) {
-		all := s.leaves
-		files := make([][]*File, w)
-		for _, l := range all {
-			for _, f := range l.files {
-				i := leafOf(f.Rel, w)
-				files[i] = append(files[i], f)
-			}
-		}
-		s.leaves = make([]*leaf, w)
-		for i := range files {
-			slices.SortFunc(files[i], func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
-			s.leaves[i] = &leaf{files: files[i]}
+// fit gives the set as many leaves as suit a number of files.
+func (s *Set) fit(files int) {
+	w := width(files)
+	if w == len(s.leaves) {
+		return
+	}
+	parts := make([][]*File, w)
+	for _, l := range s.leaves {
+		for _, f := range l.files {
+			i := leafOf(f.Rel, w)
+			parts[i] = append(parts[i], f)
 		}
 	}
-	for _, l := range s.leaves {
-		if l.digest == [32]byte{} {
-			l.seal()
-		}
+	s.leaves = make([]*leaf, w)
+	for i := range parts {
+		slices.SortFunc(parts[i], func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
+		s.leaves[i] = newLeaf(parts[i])
 	}
 }
 
