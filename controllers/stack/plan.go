@@ -156,7 +156,7 @@ func (r *Reconciler) Plan(ctx context.Context, name string, files map[string]str
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
-	s, o, err := r.known1(name)
+	s, o, err := r.lookUp(name)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +167,8 @@ func (r *Reconciler) Plan(ctx context.Context, name string, files map[string]str
 	return r.plan(ctx, s, o, to)
 }
 
-// known1 answers a Stack and its object.
-func (r *Reconciler) known1(name string) (*state, *specs.Stack, error) {
+// lookUp answers a Stack and its object.
+func (r *Reconciler) lookUp(name string) (*state, *specs.Stack, error) {
 	s := r.stacks[name]
 	if s == nil {
 		return nil, nil, fmt.Errorf("stack/%s: %w", name, store.ErrNotFound)
@@ -328,7 +328,7 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
-	s, o, err := r.known1(name)
+	s, o, err := r.lookUp(name)
 	if err != nil {
 		return Applied{}, 0, err
 	}

@@ -283,7 +283,7 @@ func (r *Reconciler) hasFaults(s *state) bool {
 }
 
 func (r *Reconciler) admit(s *state) {
-	s.checked, s.faults = s.disk, nil
+	s.checked, s.faults, s.misfit = s.disk, nil, false
 	for rel, faults := range r.faultsOf {
 		if r.owner[rel] == s.name {
 			s.faults = append(s.faults, faults...)

@@ -308,6 +308,8 @@ func (r *Reconciler) reconciling(s *state, failed error) metav1.Condition {
 		return condition(true, specs.ReasonWaitingForGit, "git is at work: "+r.snap.Hold.Path)
 	case d.waits == specs.ReasonWaitingForQuiet:
 		return condition(true, specs.ReasonWaitingForQuiet, fmt.Sprintf("%s wait until the files are quiet", plural(len(d.deletes), "removal")))
+	case s.decided.waits == specs.ReasonHandedOver:
+		return condition(true, specs.ReasonHandedOver, "objects wait for the stack that takes them over")
 	}
 	return metav1.Condition{}
 }

@@ -35,6 +35,7 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	if o, err = r.stackObject(s.name); err != nil {
 		return 0, err
 	}
+	r.notice(s, o)
 	if o.Spec.Suspend {
 		return after, r.noteSuspended(ctx, s)
 	}
@@ -43,7 +44,7 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	}
 	s.decided = decide(r.observe(s, o, s.disk, a))
 	if s.decided.target != nil {
-		if err := r.put1(ctx, s, o, s.decided); err != nil || s.refused {
+		if err := r.enforce(ctx, s, o, s.decided); err != nil || s.refused {
 			return after, err
 		}
 		s.decided = decide(r.observe(s, o, s.disk, act{})) // what still waits
@@ -53,14 +54,33 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	if r.over(s) {
 		return 0, r.forget(ctx, s, o)
 	}
-	after = sooner(after, s.decided.requeue)
+	return sooner(sooner(after, s.decided.requeue), r.patience()), nil
+}
+
+// patience is how long until what is waited for is due, whichever Stack it concerns; 0 for nothing.
+func (r *Reconciler) patience() (after time.Duration) {
+	now := r.o.Now()
 	if h := r.snap.Hold; h != nil {
-		after = sooner(after, max(time.Second, gitPatience-r.o.Now().Sub(h.Since)))
+		after = max(0, gitPatience-now.Sub(h.Since))
 	}
-	if r.waiting {
-		after = sooner(after, max(time.Millisecond, r.o.Quiet-r.o.Now().Sub(r.snap.Changed)))
+	if r.waiting && r.snap.Err == nil {
+		after = sooner(after, max(time.Millisecond, r.o.Quiet-now.Sub(r.snap.Changed)))
 	}
-	return after, nil
+	return after
+}
+
+// notice looks at what somebody changed in the Stack's object, or in those that kept its set from being put in force.
+func (r *Reconciler) notice(s *state, o *specs.Stack) {
+	if s.generation != o.Generation {
+		s.generation = o.Generation
+		if r.read && r.snap.Hold == nil {
+			r.adopt(nil, nil, false)
+		}
+		r.publish()
+	}
+	if s.misfit {
+		r.admit(s)
+	}
 }
 
 // over tells whether a removed Stack has nothing left.
@@ -112,14 +132,14 @@ func (r *Reconciler) elsewhere(s *state, k store.Key) bool {
 	return false
 }
 
-// put1 puts what was decided in force.
-func (r *Reconciler) put1(ctx context.Context, s *state, o *specs.Stack, d decision) error {
+// enforce puts what was decided in force.
+func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision) error {
 	ops, faults, err := r.ops(s, d.target, d.fates)
 	if err != nil {
 		return err
 	}
 	if len(faults) > 0 {
-		s.faults, s.refused, s.admitted = faults, true, nil
+		s.faults, s.refused, s.misfit, s.admitted = faults, true, true, nil
 		return nil
 	}
 	rev := r.revisionOf(d.target)
@@ -277,7 +297,7 @@ func (r *Reconciler) ensure(ctx context.Context, s *state) error {
 		return nil
 	}
 	k := &kept{File: s.doc.Rel(), Line: s.doc.Line, Path: doc.Object.(*specs.Stack).Spec.Source.Path, Text: string(doc.Text)}
-	if was := s.rec.Doc; exists && was != nil && was.File == k.File && was.Line == k.Line && was.Text == k.Text {
+	if was := s.rec.Doc; exists && was != nil && was.File == k.File && was.Line == k.Line && was.Text == k.Text && (!s.rec.Verify || live.Spec.Suspend) {
 		return nil
 	}
 	return r.keep(ctx, s, func(c *receipt) { c.Doc = k }, func(t *reconcile.ClientTx) error {
