@@ -3,7 +3,6 @@ package admit
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -27,11 +26,6 @@ type Set struct {
 	// held are the objects that are not as the files have them: nil where a document is not in force yet.
 	held   map[store.Key]*Entry
 	digest string
-}
-
-type leaf struct {
-	files  []*File // by path
-	digest [32]byte
 }
 
 // NewSet makes a set of files.
@@ -178,64 +172,6 @@ func without(list []*Entry, e *Entry) []*Entry {
 	return slices.DeleteFunc(slices.Clone(list), func(o *Entry) bool { return o == e })
 }
 
-// fit gives the set as many leaves as suit a number of files.
-func (s *Set) fit(files int) {
-	w := width(files)
-	if w == len(s.leaves) {
-		return
-	}
-	parts := make([][]*File, w)
-	for _, l := range s.leaves {
-		for _, f := range l.files {
-			i := leafOf(f.Rel, w)
-			parts[i] = append(parts[i], f)
-		}
-	}
-	s.leaves = make([]*leaf, w)
-	for i := range parts {
-		slices.SortFunc(parts[i], func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
-		s.leaves[i] = newLeaf(parts[i])
-	}
-}
-
-// width is the number of leaves for a number of files.
-func width(files int) int {
-	switch {
-	case files <= 16:
-		return 1
-	case files <= 256:
-		return 16
-	}
-	return 256
-}
-
-// leafOf is FNV-1a of the path; it only spreads.
-func leafOf(rel string, width int) int {
-	h := uint32(2166136261)
-	for i := range len(rel) {
-		h = (h ^ uint32(rel[i])) * 16777619
-	}
-	return int((h ^ h>>16) % uint32(width))
-}
-
-func newLeaf(files []*File) *leaf {
-	l := &leaf{files: files}
-	l.seal()
-	return l
-}
-
-func (l *leaf) seal() {
-	h := sha256.New()
-	var n [4]byte
-	for _, f := range l.files {
-		binary.BigEndian.PutUint32(n[:], uint32(len(f.Rel)))
-		h.Write(n[:])
-		h.Write([]byte(f.Rel))
-		h.Write(f.Digest[:])
-	}
-	h.Sum(l.digest[:0])
-}
-
 // sum is the digest of the set.
 func (s *Set) sum() string {
 	h := sha256.New()
@@ -251,21 +187,6 @@ func (s *Set) sum() string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// declared are the first documents of each key, as the files have them.
-func (s *Set) declared() map[store.Key]*Entry {
-	byKey := make(map[store.Key]*Entry, len(s.byKey))
-	for _, l := range s.leaves {
-		for _, f := range l.files {
-			for _, e := range f.Entries {
-				if byKey[e.Key()] == nil {
-					byKey[e.Key()] = e
-				}
-			}
-		}
-	}
-	return byKey
 }
 
 // Digest names the content.
@@ -332,67 +253,12 @@ func (s *Set) Kinds() map[string]int32 {
 	return n
 }
 
-// Held are the keys whose objects are not as the files have them.
-func (s *Set) Held() []store.Key {
-	if s == nil {
-		return nil
-	}
-	return sortedKeys(s.held)
-}
-
 // Users of a port among the documents of the files.
 func (s *Set) users(port int32) []*Entry {
 	if s == nil {
 		return nil
 	}
 	return s.ports[port]
-}
-
-// With answers the set with some objects held back, beside those that are held already: as an entry of an earlier set has them, or, where it
-// is nil, not in force.
-func (s *Set) With(held map[store.Key]*Entry) *Set {
-	if len(held) == 0 {
-		return s
-	}
-	if s == nil {
-		s = NewSet(nil)
-	}
-	n := *s
-	n.byKey, n.held = maps.Clone(s.byKey), maps.Clone(s.held)
-	if n.held == nil {
-		n.held = make(map[store.Key]*Entry, len(held))
-	}
-	for k, e := range held {
-		if e == nil {
-			delete(n.byKey, k)
-		} else {
-			e = e.apart()
-			n.byKey[k] = e
-		}
-		n.held[k] = e
-	}
-	n.digest = n.sum()
-	return &n
-}
-
-// Release forgets the parsed documents of all files that old does not have.
-func (s *Set) Release(old *Set) {
-	if s == nil {
-		return
-	}
-	known := map[*leaf]bool{}
-	if old != nil && old != s {
-		for _, l := range old.leaves {
-			known[l] = true
-		}
-	}
-	for _, l := range s.leaves {
-		if !known[l] {
-			for _, f := range l.files {
-				f.Release()
-			}
-		}
-	}
 }
 
 func sortedKeys[V any](m map[store.Key]V) []store.Key {
