@@ -133,4 +133,27 @@ var _ = Describe("kill -9", func() {
 		h.killOperator()
 		Eventually(func() int { return same(before, h.pids()) }).Should(Equal(1))
 	})
+
+	It("of guardian and operator at once leaves every pid to the next operator, which starts nothing twice", func() {
+		h := newHost()
+		for _, n := range []string{"a", "b", "c"} {
+			h.write(n+".yaml", process(n, []string{"run"}, "restartBackoff: {initial: 50ms}"))
+		}
+		h.start()
+		h.ready()
+		before, was := h.pids(), h.info()
+		Expect(syscall.Kill(was.PID, syscall.SIGSTOP)).To(Succeed()) // or it would become the next guardian
+		kill(was.GuardianPID)
+		kill(was.PID)
+		Eventually(h.done).Should(BeClosed())
+		lost := int(before[h.name("c", before)])
+		kill(lost)
+		h.write("a.yaml", process("a", []string{"run", "differently"}))
+		h.start()
+		Eventually(func() int { return h.pidOf("a") }).ShouldNot(BeEquivalentTo(before[h.name("a", before)]))
+		Expect(h.pidOf("b")).To(BeEquivalentTo(before[h.name("b", before)]))
+		Expect(h.pidOf("c")).NotTo(Equal(lost))
+		h.ready()
+		Expect(h.pids()).To(HaveLen(3))
+	})
 })

@@ -64,6 +64,16 @@ func (h *host) status() string {
 	return fmt.Sprintf("exit %d\n%s%s", code, out, errs)
 }
 
+// name finds the instance of a process among pids.
+func (h *host) name(process string, pids map[string]int32) string {
+	for n := range pids {
+		if strings.HasPrefix(n, process+"-") {
+			return n
+		}
+	}
+	return ""
+}
+
 // pending is the command that agrees to what a stack waits for; empty when none does.
 func (h *host) pending() []string {
 	out, _, _ := h.ctl("status", "-o", "json")

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // layout is the version of the state directory's layout. A newer one is refused, an older one migrated.
@@ -57,13 +58,21 @@ func openState(dir string) (*state, error) {
 // Close gives the directory free.
 func (s *state) Close() { _ = s.lock.Close() }
 
+// lockPatience is for the lock of an operator that was killed just now: its last thread may let go after it counts as dead.
+const lockPatience = 500 * time.Millisecond
+
 // lockFile takes the lock that makes one operator out of two. The kernel lets go of it when the holder dies.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open lock %q: %v", path, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for end := time.Now().Add(lockPatience); errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(end); {
+		time.Sleep(lockPatience / 50)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		holder, _ := os.ReadFile(path)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

@@ -137,6 +137,9 @@ func (d *decision) hold(o observed) map[store.Key]*admit.Entry {
 		case c.New != nil:
 		case f == fateHandOver:
 			held[c.Key] = c.Old
+			if d.waits == "" {
+				d.waits = specs.ReasonHandedOver
+			}
 		case wait && (f == fateDelete || f == fateRelease):
 			held[c.Key] = c.Old
 		}
