@@ -86,12 +86,20 @@ func (c *Client) Create(ctx context.Context, o specs.Object) (specs.Object, erro
 
 // Update puts o in place of the object of its name and answers it as stored, the live object when nothing changes. See PrepareUpdate.
 func (c *Client) Update(ctx context.Context, o specs.Object) (specs.Object, error) {
+	if live, ok := c.store.Get(KeyOf(o)); ok {
+		if n, err := c.PrepareUpdate(live, o); err == nil && n == live {
+			return live, nil
+		}
+	}
 	return c.one(ctx, func(t *ClientTx) (specs.Object, error) { return t.Update(o) })
 }
 
 // UpdateStatus puts the status of o in place of the live one and answers the object as stored, the live object when nothing changes.
 // store.ErrConflict when o has a resourceVersion that is old and the status differs; clear it to write all the same.
 func (c *Client) UpdateStatus(ctx context.Context, o specs.Object) (specs.Object, error) {
+	if live, ok := c.store.Get(KeyOf(o)); ok && shapeOf(o).sameStatus(live, o) {
+		return live, nil
+	}
 	return c.one(ctx, func(t *ClientTx) (specs.Object, error) { return t.UpdateStatus(o) })
 }
 

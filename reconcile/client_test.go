@@ -7,6 +7,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -79,6 +80,43 @@ var _ = Describe("Client", func() {
 			return nil
 		}).To(BeNoOp(c.Store()))
 	})
+
+	DescribeTable("what counts as a change of status or spec", func(change func(*specs.Process), changes bool) {
+		quantity := resource.MustParse("1Gi")
+		p := process("web")
+		p.Spec.Log = &specs.Log{MaxBytes: &quantity}
+		p.Spec.Env = []specs.EnvVar{{Name: "A", Value: "1"}}
+		p.Status.Conditions = []metav1.Condition{{Type: "Ready", Status: "True", LastTransitionTime: metav1.Unix(1000, 1)}}
+		must(c.Create(ctx, p))
+		change(p)
+		write := func() error {
+			_, e1 := c.Update(ctx, p)
+			_, e2 := c.UpdateStatus(ctx, p)
+			return errors.Join(e1, e2)
+		}
+		if changes {
+			Expect(write).NotTo(BeNoOp(c.Store()))
+		} else {
+			Expect(write).To(BeNoOp(c.Store()))
+		}
+	},
+		Entry("less than a second", func(p *specs.Process) { p.Status.Conditions[0].LastTransitionTime = metav1.Unix(1000, 999) }, false),
+		Entry("a second", func(p *specs.Process) { p.Status.Conditions[0].LastTransitionTime = metav1.Unix(1001, 1) }, true),
+		Entry("the same quantity", func(p *specs.Process) { *p.Spec.Log.MaxBytes = resource.MustParse("1024Mi") }, false),
+		Entry("another quantity", func(p *specs.Process) { *p.Spec.Log.MaxBytes = resource.MustParse("1G") }, true),
+		Entry("an empty list for none", func(p *specs.Process) { p.Spec.Args = []string{} }, false),
+		Entry("a value in a list", func(p *specs.Process) { p.Spec.Env[0].Value = "2" }, true),
+		Entry("one more in a list", func(p *specs.Process) { p.Status.Conditions = append(p.Status.Conditions, metav1.Condition{Type: "X"}) }, true),
+		Entry("a pointer to nothing", func(p *specs.Process) { p.Spec.Log = nil }, true),
+		Entry("an empty map of labels", func(p *specs.Process) { p.Labels = map[string]string{} }, false),
+		Entry("an owner", func(p *specs.Process) { p.OwnerReferences = []metav1.OwnerReference{{Name: "x"}} }, true),
+		Entry("the time of a manager only", func(p *specs.Process) {
+			now := metav1.Now()
+			p.ManagedFields = []metav1.ManagedFieldsEntry{{Manager: "m"}}
+			must(c.Update(ctx, p))
+			p.ManagedFields[0].Time = &now
+		}, false),
+	)
 
 	It("refuses an object that was changed, or replaced, since it was read", func() {
 		old := specs.Copy(must(c.Create(ctx, process("web"))))

@@ -1,10 +1,11 @@
 package reconcile
 
 import (
+	"maps"
 	"reflect"
+	"slices"
 	"sync"
 
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"mirroros.dev/mirroros/specs"
@@ -49,7 +50,7 @@ func fieldOf(o specs.Object, i int) reflect.Value { return reflect.ValueOf(o).El
 // sameDesired tells whether a and b declare the same: all but metadata and status.
 func (s *shape) sameDesired(a, b specs.Object) bool {
 	for _, i := range s.desired {
-		if !equality.Semantic.DeepEqual(fieldOf(a, i).Addr().Interface(), fieldOf(b, i).Addr().Interface()) {
+		if !equal(fieldOf(a, i), fieldOf(b, i)) {
 			return false
 		}
 	}
@@ -57,7 +58,7 @@ func (s *shape) sameDesired(a, b specs.Object) bool {
 }
 
 func (s *shape) sameStatus(a, b specs.Object) bool {
-	return s.status < 0 || equality.Semantic.DeepEqual(fieldOf(a, s.status).Addr().Interface(), fieldOf(b, s.status).Addr().Interface())
+	return s.status < 0 || equal(fieldOf(a, s.status), fieldOf(b, s.status))
 }
 
 // setStatus makes the status of dst that of src; they share what it points to.
@@ -75,14 +76,18 @@ func shallow(o specs.Object) specs.Object {
 	return n.Interface().(specs.Object)
 }
 
-// sameMeta tells whether the metadata that a client may write is the same; the times in managedFields do not count.
+// sameMeta tells whether the metadata that a client may write is the same.
 func sameMeta(a, b specs.Object) bool {
-	of := func(o specs.Object) []any {
-		managed := append([]metav1.ManagedFieldsEntry(nil), o.GetManagedFields()...)
-		for i := range managed {
-			managed[i].Time = nil
-		}
-		return []any{o.GetLabels(), o.GetAnnotations(), o.GetFinalizers(), o.GetOwnerReferences(), managed}
-	}
-	return equality.Semantic.DeepEqual(of(a), of(b))
+	return maps.Equal(a.GetLabels(), b.GetLabels()) && maps.Equal(a.GetAnnotations(), b.GetAnnotations()) &&
+		slices.Equal(a.GetFinalizers(), b.GetFinalizers()) &&
+		equal(reflect.ValueOf(a.GetOwnerReferences()), reflect.ValueOf(b.GetOwnerReferences())) &&
+		sameManagers(a.GetManagedFields(), b.GetManagedFields())
+}
+
+// sameManagers compares managed fields but for their times.
+func sameManagers(a, b []metav1.ManagedFieldsEntry) bool {
+	return slices.EqualFunc(a, b, func(x, y metav1.ManagedFieldsEntry) bool {
+		x.Time, y.Time = nil, nil
+		return equal(reflect.ValueOf(x), reflect.ValueOf(y))
+	})
 }

@@ -7,8 +7,6 @@ import (
 	"runtime/debug"
 	"slices"
 
-	"k8s.io/apimachinery/pkg/api/equality"
-
 	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/reconcile/store"
 )
@@ -133,8 +131,7 @@ func urgency(e store.Event) queue.Priority {
 		return queue.Normal
 	case a.GetGeneration() != b.GetGeneration(), a.GetUID() != b.GetUID(), a.GetDeletionTimestamp().IsZero() != b.GetDeletionTimestamp().IsZero():
 		return queue.Edit
-	case equality.Semantic.DeepEqual(a.GetLabels(), b.GetLabels()) && equality.Semantic.DeepEqual(a.GetAnnotations(), b.GetAnnotations()) &&
-		slices.Equal(a.GetFinalizers(), b.GetFinalizers()) && equality.Semantic.DeepEqual(a.GetOwnerReferences(), b.GetOwnerReferences()):
+	case sameMeta(a, b):
 		return nobody
 	}
 	return queue.Edit

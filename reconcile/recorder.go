@@ -74,6 +74,7 @@ func (r *Recorder) Event(o specs.Object, typ, reason, message string) {
 	if len(message) > eventMessageMax {
 		message = strings.ToValidUTF8(message[:eventMessageMax-3], "") + "..."
 	}
+	r.log.Info(reason, "type", typ, "object", strings.ToLower(reference(o).Kind)+"/"+o.GetName(), "message", message)
 	t := told{ref: reference(o), component: r.component, typ: typ, reason: reason, message: message, at: r.c.stamp()}
 	r.mu.Lock()
 	defer r.mu.Unlock()

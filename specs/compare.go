@@ -34,7 +34,7 @@ func SpecEqual(a, b Object) bool {
 }
 
 // Marshal writes an object as JSON: fields in the order of the Go type, keys of maps sorted, apiVersion and kind always there.
-// Equal objects give equal bytes.
+// The same object gives the same bytes.
 func Marshal(o Object) ([]byte, error) {
 	if o.GetObjectKind().GroupVersionKind().Kind == "" {
 		o = Copy(o)

@@ -30,8 +30,10 @@ func Default(o Object) {
 	}
 }
 
-// Validate tells everything that is wrong in one object by itself, in the order of its fields. It expects defaults to be filled in.
+// Validate tells everything that is wrong in one object by itself, in the order of its fields.
 // What depends on other objects (references, ports of others, cycles) is not looked at.
+//
+// An object without defaults is validated as if it had them.
 func Validate(o Object) field.ErrorList {
 	faults := validateMeta(o)
 	if v, ok := o.(validator); ok {

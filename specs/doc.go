@@ -38,7 +38,7 @@
 // [Load] reads a file: it cuts it into documents, walks their nodes along the Go type, and notes every fault with line, column and field.
 // Then [Default] fills in what is left out, and [Validate] looks at one object by itself; what needs other objects is looked at in
 // reconcile/admit. String fields take text only, unknown fields are faults, and faults come all at once. [Decode] does the same for JSON,
-// without places. [Marshal] writes an object so that equal objects give equal bytes. [Schema], [JSONSchema] and [Explain] come from the Go
+// without places. [Marshal] writes an object as the same bytes each time. [Schema], [JSONSchema] and [Explain] come from the Go
 // types and their comments, so the comment over a field is its documentation everywhere.
 //
 // # Adding a kind

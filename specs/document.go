@@ -29,9 +29,13 @@ type Document struct {
 // Key is what must be unique among all documents: kind and name.
 func (d *Document) Key() (kind, name string) { return d.Kind, d.Name }
 
-// Declared is what the text says, as JSON values (whole numbers as int64), without defaults. The caller must not change it.
+// Declared is what the text says, as JSON values (whole numbers as int64), without defaults; nil for a document that has faults. The caller
+// must not change it.
 func (d *Document) Declared() map[string]any {
 	d.declaredOnce.Do(func() {
+		if d.Object == nil {
+			return // its aliases may stand for more than fits in memory
+		}
 		if data, err := k8syaml.YAMLToJSON(d.Text); err == nil {
 			_ = k8sjson.UnmarshalCaseSensitivePreserveInts(data, &d.declared)
 		}

@@ -30,17 +30,21 @@ type Event struct {
 
 // ObjectReference names an object.
 type ObjectReference struct {
-	Kind            string `json:"kind,omitempty"`
-	Namespace       string `json:"namespace,omitempty"`
-	Name            string `json:"name,omitempty"`
+	// Kind, Namespace and Name of the object.
+	Kind      string `json:"kind,omitempty"`
+	Namespace string `json:"namespace,omitempty"`
+	Name      string `json:"name,omitempty"`
+	// UID, APIVersion and ResourceVersion of the object when it happened.
 	UID             string `json:"uid,omitempty"`
 	APIVersion      string `json:"apiVersion,omitempty"`
 	ResourceVersion string `json:"resourceVersion,omitempty"`
-	FieldPath       string `json:"fieldPath,omitempty"`
+	// FieldPath of the part that it happened to.
+	FieldPath string `json:"fieldPath,omitempty"`
 }
 
 // EventSource is who tells an event.
 type EventSource struct {
+	// Component that tells it, and the host that it runs on.
 	Component string `json:"component,omitempty"`
 	Host      string `json:"host,omitempty"`
 }

@@ -43,12 +43,15 @@ func Expand(s string, lookup func(name string) (string, bool)) (string, error) {
 	}
 }
 
+// maxNameBytes bounds a variable's name, so that a text of many $( and no ) is read once.
+const maxNameBytes = 256
+
 // reference reads the name in a text that begins with $(NAME).
 func reference(s string) (name string, ok bool) {
 	if !strings.HasPrefix(s, "$(") {
 		return "", false
 	}
-	end := strings.IndexByte(s, ')')
+	end := strings.IndexByte(s[:min(len(s), maxNameBytes)], ')')
 	if end < 0 || len(validation.IsEnvVarName(s[2:end])) > 0 {
 		return "", false
 	}

@@ -30,7 +30,7 @@ func Explain(path string, recursive bool) (string, error) {
 	word, rest, _ := strings.Cut(path, ".")
 	k := KindNamed(word)
 	if k == nil {
-		return "", fmt.Errorf("cannot explain %q: no kind has that name%s", word, didYouMean(word, explainNames()))
+		return "", fmt.Errorf("cannot explain %q: no kind has that name%s", word, DidYouMean(word, explainNames()))
 	}
 	at := &typeField{typ: typeOf(k)}
 	text := k.Doc()
@@ -68,7 +68,7 @@ func (f *typeField) child(name string) (*typeField, error) {
 	if c := fields.byName[name]; c != nil {
 		return c, nil
 	}
-	return nil, fmt.Errorf("no field %q%s", name, didYouMean(name, fields.names()))
+	return nil, fmt.Errorf("no field %q%s", name, DidYouMean(name, fields.names()))
 }
 
 // isObject tells whether a type shows as fields.

@@ -47,13 +47,17 @@ func (w *walker) document(n *yaml.Node) bool {
 		w.faultAt(n.Content[0], "", "%s", word)
 		return false
 	}
-	versionKey, version := stringAt(n, "apiVersion")
-	kindKey, kind := stringAt(n, "kind")
-	w.doc.Kind = kind
-	_, meta := lookup(n, "metadata", nil)
-	if meta = deref(meta); meta != nil && meta.Kind == yaml.MappingNode {
+	_, w.doc.Kind = stringAt(n, "kind")
+	if meta := valueAt(n, "metadata"); meta != nil && meta.Kind == yaml.MappingNode {
 		_, w.doc.Name = stringAt(meta, "name")
 	}
+	return w.knownKind(n)
+}
+
+// knownKind finds the kind, or says why there is none.
+func (w *walker) knownKind(n *yaml.Node) bool {
+	versionKey, version := stringAt(n, "apiVersion")
+	kindKey, kind := stringAt(n, "kind")
 	switch {
 	case kindKey == nil:
 		w.faultAt(nil, "kind", "is missing: %s", knownKinds())
@@ -65,9 +69,12 @@ func (w *walker) document(n *yaml.Node) bool {
 		w.faultAt(kindKey, "kind", "%s %s", kind, laterKinds[kind])
 		return false
 	}
-	w.kind = KindOf(kind)
-	if w.kind == nil {
-		w.faultAt(kindKey, "kind", "no kind %s%s: %s", quote(kind), didYouMean(kind, kindNames()), knownKinds())
+	if w.kind = KindOf(kind); w.kind == nil {
+		if advice := foreignKinds[kind]; advice != "" {
+			w.faultAt(kindKey, "kind", "no kind %s here: %s", quote(kind), advice)
+			return false
+		}
+		w.faultAt(kindKey, "kind", "no kind %s%s: %s", quote(kind), DidYouMean(kind, kindNames()), knownKinds())
 		return false
 	}
 	if w.kind.OperatorOnly {
@@ -99,9 +106,19 @@ func (w *walker) object(root *yaml.Node) Object {
 		w.faultAt(nil, "", "is too large when its aliases are written out")
 		return nil
 	}
+	if w.full() {
+		w.faults = append(w.faults, Fault{File: w.doc.File, Line: w.faults[maxFaults-1].Line, Message: "there are more faults from here on"})
+		return nil
+	}
 	Default(o)
 	for _, e := range Validate(o) {
 		w.validation(root, e)
+	}
+	for _, label := range []string{LabelStack, LabelProcess, LabelTemplateHash} {
+		if _, set := o.GetLabels()[label]; set {
+			at := "metadata.labels[" + label + "]"
+			w.faultAt(find(root, at), at, byOperator)
+		}
 	}
 	return o
 }
@@ -111,8 +128,21 @@ func (w *walker) validation(root *yaml.Node, e *field.Error) {
 	if slices.ContainsFunc(w.bad, func(bad string) bool { return covers(bad, e) }) {
 		return
 	}
-	w.faultAt(find(root, e.Field), e.Field, "%s", Message(e))
+	w.faultAt(placeOf(root, e), e.Field, "%s", Message(e))
 	w.bad = w.bad[:len(w.bad)-1] // there may be more to say of it
+}
+
+// placeOf an error: its field, or the key or value of it that is wrong, where Kubernetes' rules for labels name no more than the whole.
+func placeOf(root *yaml.Node, e *field.Error) *yaml.Node {
+	bad, isText := e.BadValue.(string)
+	if n := valueAt(root, e.Field); isText && n != nil && n.Kind == yaml.MappingNode {
+		for _, c := range n.Content {
+			if c = deref(c); c.Kind == yaml.ScalarNode && c.Value == bad {
+				return c
+			}
+		}
+	}
+	return find(root, e.Field)
 }
 
 // covers tells whether a fault in the field bad explains the error e: it is of the same field, of one below it, of the one that

@@ -1,6 +1,7 @@
 package specs_test
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -78,6 +79,26 @@ var badTexts = []badText{
 }
 
 var _ = Describe("Load of what is wrong", func() {
+	DescribeTable("refuses what would cost too much", func(text func() string, want string) {
+		Expect(faultsOf(text())).To(ContainElement(ContainSubstring(want)))
+	},
+		Entry("a file of 50 MB", func() string { return strings.Repeat("a", 50<<20) }, "a.yaml  the file has 52428800 bytes"),
+		Entry("a document of 1 MB", func() string { return body + "  why: " + strings.Repeat("a", 1<<20) }, "the document has 1048674 bytes; one has at most 262144"),
+		Entry("nesting without end", func() string { return head + "  command: " + strings.Repeat("[", 100000) }, "is no YAML: exceeded max depth"),
+		Entry("documents without number", func() string { return strings.Repeat("a\n---\n", 100001) }, "the file has more than 100000 documents"),
+		Entry("aliases of aliases", func() string {
+			var b strings.Builder
+			b.WriteString("apiVersion: mirroros.dev/v1alpha1\nkind: Process\nmetadata: {name: web}\nspec:\n  command: [a]\n  m0: &m0 {why: a}\n")
+			for i := 1; i < 14; i++ {
+				fmt.Fprintf(&b, "  m%d: &m%d {<<: [%s*m%d]}\n", i, i, strings.Repeat(fmt.Sprintf("*m%d, ", i-1), 9), i-1)
+			}
+			return b.String() + "  <<: *m13\n"
+		}, "is too large when its aliases are written out"),
+		Entry("a long text by many aliases", func() string {
+			return head + "  why: &w " + strings.Repeat("x", 100000) + "\n  command: [" + strings.Repeat("*w, ", 9999) + "*w]\n"
+		}, "is too large when its aliases are written out"),
+	)
+
 	for _, c := range badTexts {
 		It("refuses "+c.name, func() {
 			got := faultsOf(c.text)

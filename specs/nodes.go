@@ -110,22 +110,42 @@ func pathString(steps []pathStep) string {
 func find(root *yaml.Node, path string) *yaml.Node {
 	n, mark := deref(root), (*yaml.Node)(nil)
 	for _, s := range parsePath(path) {
-		var key, value *yaml.Node
-		switch {
-		case n == nil:
-		case n.Kind == yaml.MappingNode:
-			key, value = lookup(n, s.key, nil)
-		case n.Kind == yaml.SequenceNode && s.bracket:
-			if i, err := strconv.Atoi(s.key); err == nil && i >= 0 && i < len(n.Content) {
-				key, value = n.Content[i], n.Content[i]
-			}
+		if n == nil {
+			break
 		}
+		key, value := step(n, s)
 		if value == nil {
 			break
 		}
 		mark, n = markOf(key, value), deref(value)
 	}
 	return mark
+}
+
+// valueAt is the value of a field; nil when it is not there.
+func valueAt(root *yaml.Node, path string) *yaml.Node {
+	n := deref(root)
+	for _, s := range parsePath(path) {
+		if n == nil {
+			return nil
+		}
+		_, n = step(n, s)
+		n = deref(n)
+	}
+	return n
+}
+
+// step goes one step down from a value.
+func step(n *yaml.Node, s pathStep) (key, value *yaml.Node) {
+	switch {
+	case n.Kind == yaml.MappingNode:
+		return lookup(n, s.key, nil)
+	case n.Kind == yaml.SequenceNode && s.bracket:
+		if i, err := strconv.Atoi(s.key); err == nil && i >= 0 && i < len(n.Content) {
+			return n.Content[i], n.Content[i]
+		}
+	}
+	return nil, nil
 }
 
 // markOf chooses between a key and its value as the place to point at.

@@ -42,7 +42,7 @@ func (s *seenKeys) add(n *yaml.Node) {
 }
 
 func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node)) {
-	for i := 0; i+1 < len(n.Content) && w.visits >= 0; i += 2 {
+	for i := 0; i+1 < len(n.Content) && !w.done(); i += 2 {
 		mark, v := n.Content[i], n.Content[i+1]
 		k := deref(mark)
 		if isMerge(k) {
@@ -66,7 +66,7 @@ func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node)
 }
 
 func (w *walker) mergedPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node), depth int) {
-	for i := 0; i+1 < len(n.Content) && w.visits >= 0; i += 2 {
+	for i := 0; i+1 < len(n.Content) && !w.done(); i += 2 {
 		if !isMerge(n.Content[i]) {
 			continue
 		}

@@ -25,6 +25,11 @@ func dependencyField(i int) string { return "spec.dependsOn[" + strconv.Itoa(i) 
 
 // Validate tells everything that is wrong in the process by itself.
 func (o *Process) Validate() field.ErrorList {
+	if s := &o.Spec; s.Replicas == nil || s.TerminationGracePeriodSeconds == nil || s.RestartBackoff == nil || s.Log == nil || s.Strategy == nil ||
+		s.RestartBackoff.Initial == nil || s.RestartBackoff.Max == nil || s.RestartBackoff.ResetAfter == nil || s.Log.MaxBytes == nil {
+		o = Copy(o)
+		o.Default()
+	}
 	v := &processValidator{p: o, s: &o.Spec, spec: field.NewPath("spec")}
 	v.program()
 	v.identity()
@@ -152,7 +157,7 @@ func (v *processValidator) oneOf(at *field.Path, value string, known ...string) 
 
 // notSupported says which values there are, and which one may be meant.
 func notSupported(at *field.Path, value string, known []string) *field.Error {
-	return field.Invalid(at, value, "must be "+orList(known)+didYouMean(value, known))
+	return field.Invalid(at, value, "must be "+orList(known)+DidYouMean(value, known))
 }
 
 // orList is A, B or C.

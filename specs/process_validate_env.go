@@ -105,6 +105,9 @@ func (v *processValidator) builtin() map[string]variable {
 func (v *processValidator) argumentReferences(at *field.Path, args []string, vars map[string]variable) {
 	for i, a := range args {
 		for _, name := range Variables(a) {
+			if len(v.faults) > maxFaults {
+				return
+			}
 			switch x := vars[name]; {
 			case x.secret:
 				v.add(field.Forbidden(at.Index(i), "$("+name+") comes by reference, so it is a secret, and everybody on the host can read arguments: "+
@@ -112,7 +115,7 @@ func (v *processValidator) argumentReferences(at *field.Path, args []string, var
 			case x.known:
 			case len(v.s.EnvFrom) > 0:
 				v.add(field.Forbidden(at.Index(i), "no variable "+name+" is declared, and what envFrom reads is a secret that does not go into arguments"+
-					didYouMean(name, variableNames(vars))))
+					DidYouMean(name, variableNames(vars))))
 			default:
 				v.unknownVariable(at.Index(i), name, vars)
 			}
@@ -121,6 +124,9 @@ func (v *processValidator) argumentReferences(at *field.Path, args []string, var
 }
 
 func (v *processValidator) unknownVariable(at *field.Path, name string, vars map[string]variable) {
+	if len(v.faults) > maxFaults {
+		return // a list of thousands has one mistake in all of it; searching what each may mean would take seconds
+	}
 	why := "there is no such variable"
 	switch near := suggestion(name, variableNames(vars)); {
 	case name == VarStateDirectory:

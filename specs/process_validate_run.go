@@ -116,7 +116,7 @@ func (v *processValidator) portRef(at *field.Path, port intstr.IntOrString) {
 	case len(names) == 0:
 		v.invalid(at, port.StrVal, "no port has this name: spec.ports is empty")
 	default:
-		v.invalid(at, port.StrVal, "no port has this name%s", didYouMean(port.StrVal, names))
+		v.invalid(at, port.StrVal, "no port has this name%s", DidYouMean(port.StrVal, names))
 	}
 }
 
@@ -137,7 +137,7 @@ func (v *processValidator) signal(at *field.Path, name string) {
 		v.invalid(at, name, "no such signal, did you mean %q?", strings.ToUpper(name))
 		return
 	}
-	v.invalid(at, name, "no such signal; write a name such as SIGTERM%s", didYouMean(name, commonSignals))
+	v.invalid(at, name, "no such signal; write a name such as SIGTERM%s", DidYouMean(name, commonSignals))
 }
 
 var commonSignals = []string{"SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGKILL", "SIGWINCH"}

@@ -7,7 +7,7 @@ import (
 )
 
 // MaxDocumentBytes is the largest document of a manifest. A larger one is a fault.
-const MaxDocumentBytes = 1 << 20
+const MaxDocumentBytes = 256 << 10
 
 var utf8BOM = []byte("\xef\xbb\xbf")
 

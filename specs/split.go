@@ -13,8 +13,8 @@ type part struct {
 func split(data []byte) []part {
 	var parts []part
 	start, startLine, line := 0, 1, 0
-	flush := func(end int) {
-		if p, ok := trimPart(data[start:end], startLine); ok {
+	flush := func(end int, explicit bool) {
+		if p, ok := trimPart(data[start:end], startLine, explicit); ok {
 			parts = append(parts, p)
 		}
 	}
@@ -26,18 +26,18 @@ func split(data []byte) []part {
 		}
 		switch l := data[at:next]; {
 		case isMarker(l, "---"):
-			flush(at)
+			flush(at, true)
 			start, startLine = at, line
 			if !hasContent(l[3:]) {
 				start, startLine = next, line+1
 			}
 		case isMarker(l, "..."):
-			flush(at)
+			flush(at, false)
 			start, startLine = next, line+1
 		}
 		at = next
 	}
-	flush(len(data))
+	flush(len(data), false)
 	return parts
 }
 
@@ -55,14 +55,14 @@ func hasContent(line []byte) bool {
 	return len(line) > 0 && line[0] != '#'
 }
 
-// trimPart drops lines without content, and directives, from the beginning of a text, and empty lines from its end.
-func trimPart(text []byte, line int) (part, bool) {
+// trimPart drops lines without content from the beginning of a text, and directives where --- follows; and empty lines from its end.
+func trimPart(text []byte, line int, explicit bool) (part, bool) {
 	for len(text) > 0 {
 		next := len(text)
 		if i := bytes.IndexByte(text, '\n'); i >= 0 {
 			next = i + 1
 		}
-		if l := text[:next]; hasContent(l) && l[0] != '%' {
+		if l := text[:next]; hasContent(l) && !(explicit && l[0] == '%') {
 			return part{bytes.TrimRight(text, " \t\r\n"), line}, true
 		}
 		text = text[next:]

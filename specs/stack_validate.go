@@ -10,6 +10,10 @@ import (
 
 // Validate tells everything that is wrong in the stack by itself.
 func (o *Stack) Validate() field.ErrorList {
+	if p := o.Spec.Prune; p == nil || p.MaxDeletePercent == nil {
+		o = Copy(o)
+		o.Default()
+	}
 	var faults field.ErrorList
 	spec := field.NewPath("spec")
 	if p := o.Spec.Source.Path; path.Clean(p) != "." && !isBelow(p) {

@@ -23,8 +23,9 @@ func suggestion(word string, known []string) string {
 	return best
 }
 
-// didYouMean ends a message with the suggestion, where there is one.
-func didYouMean(word string, known []string) string {
+// DidYouMean ends a message with the word that may be meant, among those that would be right: `, did you mean "command"?`, or nothing
+// when none is near.
+func DidYouMean(word string, known []string) string {
 	if s := suggestion(word, known); s != "" {
 		return ", did you mean " + quote(s) + "?"
 	}
@@ -61,6 +62,3 @@ func quote(s string) string {
 	}
 	return strconv.Quote(s)
 }
-
-// DidYouMean ends a message about an unknown word: `, did you mean "web"?`, or nothing when no known word is near.
-func DidYouMean(word string, known []string) string { return didYouMean(word, known) }

@@ -39,7 +39,7 @@ func (w *walker) fault(n *yaml.Node, format string, args ...any) {
 // faultAt notes one of another field.
 func (w *walker) faultAt(n *yaml.Node, path, format string, args ...any) {
 	w.bad = append(w.bad, path)
-	if len(w.faults) >= maxFaults {
+	if w.full() {
 		return
 	}
 	line, column := w.doc.Line, 1
@@ -48,6 +48,12 @@ func (w *walker) faultAt(n *yaml.Node, path, format string, args ...any) {
 	}
 	w.faults = append(w.faults, Fault{w.doc.File, line, column, path, fmt.Sprintf(format, args...)})
 }
+
+// full tells that there are enough faults: nothing more needs to be looked at.
+func (w *walker) full() bool { return len(w.faults) >= maxFaults }
+
+// done tells that the walk is over before its end.
+func (w *walker) done() bool { return w.visits < 0 || w.full() }
 
 // faultBelow notes one of a key of the mapping at hand.
 func (w *walker) faultBelow(n *yaml.Node, key, format string, args ...any) {
@@ -138,7 +144,7 @@ func (w *walker) sequence(n, mark *yaml.Node, dst reflect.Value) {
 	}
 	list := reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content))
 	for i, c := range n.Content {
-		if w.visits < 0 {
+		if w.done() {
 			return
 		}
 		step := pathStep{strconv.Itoa(i), true}

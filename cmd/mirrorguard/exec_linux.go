@@ -18,6 +18,7 @@ const (
 // execution is what `mirrorguard exec` was asked to do.
 type execution struct {
 	claim    string
+	started  string // the run's start time, unique in it
 	user     bool
 	uid, gid int
 	groups   []uint32
@@ -27,22 +28,23 @@ type execution struct {
 	argv     []string
 }
 
-// claimAndExec claims a run and becomes it. The offer is the file CLAIM.new: this process adds a line with its own pid, start
-// time and pidfs inode to it and links it to CLAIM, which fails when CLAIM exists or when the offer was withdrawn. So whoever
-// runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that removes the offer
-// knows that nobody will run it later. Then it takes on the user, the directory and the program. What fails after the claim is
-// written to FD as "STAGE ERRNO", stage one of user, dir, exec.
+// claimAndExec claims a run and becomes it. The file CLAIM has the run's header, which ends with its unique start time STARTED.
+// This process adds a line with its own pid, start time, pidfs inode and STARTED, and then reads what is behind the header: when
+// its line is there before one that makes the run void, it has claimed. Additions to a file have one order for all. So whoever
+// runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
+// void before anybody took it knows that nobody will run it later. Then this process takes on the user, the directory and the
+// program. What fails after the claim is written to FD as "STAGE ERRNO", stage one of user, dir, exec.
 func claimAndExec(args []string) int {
 	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
 	e, ok := parseExec(args)
 	if !ok {
-		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM -- PATH ARGV0 ARGS…")
+		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…")
 		return 2
 	}
 	if e.errors >= 0 {
 		syscall.CloseOnExec(e.errors)
 	}
-	if code := take(e.claim); code != 0 {
+	if code := e.take(); code != 0 {
 		return code
 	}
 	if err := e.become(); err != 0 {
@@ -58,33 +60,39 @@ func claimAndExec(args []string) int {
 	return e.fail("exec", errno)
 }
 
-// take writes this process into the offer and links it to the claim.
-func take(claim string) int {
-	offer := claim + ".new"
-	fd, err := syscall.Open(offer, syscall.O_WRONLY|syscall.O_APPEND|syscall.O_CLOEXEC, 0)
+// take adds this process to the claim, and looks whether it came in time.
+func (e *execution) take() int {
+	fd, err := syscall.Open(e.claim, syscall.O_RDWR|syscall.O_APPEND|syscall.O_CLOEXEC, 0)
 	if err == syscall.ENOENT {
 		return exitTaken
 	}
 	if err != nil {
 		return exitNoClaim
 	}
+	defer syscall.Close(fd)
 	pid := syscall.Getpid()
 	s, ok := readStat(pid)
-	line := "pid " + strconv.Itoa(pid) + " " + s.start + " " + strconv.FormatUint(pidfsInode(pid), 10) + "\n"
-	n, err := syscall.Write(fd, []byte(line))
-	syscall.Close(fd)
-	if !ok || err != nil || n != len(line) {
+	line := "pid " + strconv.Itoa(pid) + " " + s.start + " " + strconv.FormatUint(pidfsInode(pid), 10) + " " + e.started + " ."
+	n, err := syscall.Write(fd, []byte("\n"+line+"\n"))
+	if !ok || err != nil || n != len(line)+2 {
 		return exitNoClaim
 	}
-	switch err := syscall.Link(offer, claim); err {
-	case nil:
-		syscall.Unlink(offer)
-		return 0
-	case syscall.EEXIST, syscall.ENOENT:
-		return exitTaken
-	default:
+	data, ok := readAll(fd)
+	if !ok {
 		return exitNoClaim
 	}
+	_, behind, ok := strings.Cut(data, "\"started\":"+e.started+"}\n")
+	for ok {
+		var next string
+		next, behind, ok = strings.Cut(behind, "\n")
+		if next == line {
+			return 0
+		}
+		if next == "void ." || strings.HasPrefix(next, "{") {
+			break
+		}
+	}
+	return exitTaken
 }
 
 // become changes the user of this thread.
@@ -132,10 +140,10 @@ func parseExec(args []string) (*execution, bool) {
 		}
 		args = args[2:]
 	}
-	if len(args) < 4 || args[1] != "--" {
+	if len(args) < 5 || args[2] != "--" {
 		return nil, false
 	}
-	e.claim, e.path, e.argv = args[0], args[2], args[3:]
+	e.claim, e.started, e.path, e.argv = args[0], args[1], args[3], args[4:]
 	return e, true
 }
 

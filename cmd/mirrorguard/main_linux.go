@@ -9,7 +9,7 @@
 // children; they stay its children. It ends when the operator ends with 0, or with another code after it wrote to descriptor 3;
 // workloads live on.
 //
-//	mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM -- PATH ARGV0 ARGS…
+//	mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…
 //
 // It claims a run and becomes it: see claimAndExec.
 package main
@@ -27,7 +27,7 @@ func main() {
 			os.Exit(0)
 		}
 	}
-	say("usage: mirrorguard run --state DIR -- PROGRAM ARGS… | mirrorguard exec CLAIM -- PATH ARGV0 ARGS…")
+	say("usage: mirrorguard run --state DIR -- PROGRAM ARGS… | mirrorguard exec CLAIM STARTED -- PATH ARGV0 ARGS…")
 	os.Exit(2)
 }
 

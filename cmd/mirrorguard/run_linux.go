@@ -23,6 +23,7 @@ type guardian struct {
 	op      int // pid of the operator, 0 while there is none
 	began   time.Time
 	end     int           // eventfd behind the operator's endDescriptor
+	pidfds  []uintptr     // of the operator that became this guardian, for the next one
 	quick   int           // failed starts in a row
 	up      chan struct{} // capacity 1: an operator was started
 	kept    []record      // exit records that could not be written yet
@@ -69,6 +70,7 @@ func run(args []string) int {
 // prepare makes this process a subreaper whose children inherit nothing but the standard descriptors.
 func (g *guardian) prepare() {
 	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0, 0, 0, 0)
+	g.pidfds = openPidfds()
 	syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
 	end, _, err := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err == 0 {
@@ -112,7 +114,7 @@ func (g *guardian) start() {
 	defer g.mu.Unlock()
 	files := []uintptr{0, 1, 2}
 	if g.end >= 0 {
-		files = append(files, uintptr(g.end))
+		files = append(append(files, uintptr(g.end)), g.pidfds...)
 	}
 	g.began = time.Now()
 	pid, err := syscall.ForkExec(g.argv[0], g.argv, &syscall.ProcAttr{Env: g.env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
@@ -123,6 +125,10 @@ func (g *guardian) start() {
 		return
 	}
 	g.op = pid
+	for _, fd := range g.pidfds {
+		syscall.Close(int(fd))
+	}
+	g.pidfds = nil
 	select {
 	case g.up <- struct{}{}:
 	default:

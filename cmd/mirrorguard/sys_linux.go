@@ -1,6 +1,7 @@
 package main
 
 import (
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -50,6 +51,25 @@ func cgroupOf(pid int) string {
 	return ""
 }
 
+// openPidfds lists the pidfds that this process was started with.
+func openPidfds() []uintptr {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var all []uintptr
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		var fs syscall.Statfs_t
+		fd, err := strconv.Atoi(name)
+		if err == nil && fd > endDescriptor && syscall.Fstatfs(fd, &fs) == nil && fs.Type == pidfsMagic {
+			all = append(all, uintptr(fd))
+		}
+	}
+	return all
+}
+
 // pidfsInode is the identity of a process that is never reused within a boot, 0 where the kernel has none.
 func pidfsInode(pid int) uint64 {
 	fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
@@ -85,6 +105,23 @@ func readSmall(path string) string {
 		n += m
 	}
 	return string(buf[:n])
+}
+
+// readAll reads a whole file from its beginning.
+func readAll(fd int) (string, bool) {
+	buf := make([]byte, 0, 8192)
+	for {
+		n, err := syscall.Pread(fd, buf[len(buf):cap(buf)], int64(len(buf)))
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil || n <= 0 {
+			return string(buf), err == nil
+		}
+		if buf = buf[:len(buf)+n]; len(buf) == cap(buf) {
+			buf = append(make([]byte, 0, 4*cap(buf)), buf...)
+		}
+	}
 }
 
 // ended is a child that ended and was not reaped yet.

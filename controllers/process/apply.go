@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
@@ -123,18 +124,27 @@ func (r *Reconciler) forgetRun(m *memory, o *observed, im *instanceMemory) error
 		return err
 	}
 	if im.run != nil {
-		r.ports.release(im.id, im.run.Note.Ports)
+		r.ports.release(im.id)
 		r.event(o, specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
 	}
 	r.prober.drop(im.id)
-	m.drop(im.id)
-	m.logs = append(m.logs, im.id)
+	im.run, im.stop, im.failure, im.attached = nil, nil, nil, false // sweep drops it once its object is gone
+	m.logs = append(without(m.logs, im.id), im.id)
 	for keep := max(keptLogs, int(o.replicas())); len(m.logs) > keep; m.logs = m.logs[1:] {
-		if err := r.logs.Remove(m.logs[0]); err != nil {
-			return err
-		}
+		r.removeLog(m.logs[0])
 	}
 	return nil
+}
+
+func (r *Reconciler) removeLog(id string) {
+	if err := r.logs.Remove(id); err != nil {
+		r.o.Log.Error(err, "cannot remove a log", "instance", id)
+	}
+}
+
+// without is a list without one entry.
+func without(list []string, s string) []string {
+	return slices.DeleteFunc(list, func(l string) bool { return l == s })
 }
 
 // keptLogs is how many logs of ended instances a process keeps at least.

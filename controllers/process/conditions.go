@@ -7,28 +7,45 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// conditions builds a list of conditions. One whose status is as before keeps its time; one that is not set is gone.
+// conditions builds a list of conditions. One whose status is as before keeps its time; one that is not set is gone. As long as nothing
+// differs from the old list it is that list, and costs nothing.
 type conditions struct {
 	now        time.Time
 	generation int64
 	old        []metav1.Condition
-	list       []metav1.Condition
+	list       []metav1.Condition // nil while the first n of old are what is set
+	n          int
 }
 
 func (c *conditions) set(kind string, is bool, reason, message string) {
-	n := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: message, ObservedGeneration: c.generation}
+	status := metav1.ConditionFalse
 	if is {
-		n.Status = metav1.ConditionTrue
+		status = metav1.ConditionTrue
 	}
-	if i := slices.IndexFunc(c.old, func(o metav1.Condition) bool { return o.Type == kind }); i >= 0 && c.old[i].Status == n.Status {
+	if c.list == nil && c.n < len(c.old) {
+		if o := &c.old[c.n]; o.Type == kind && o.Status == status && o.Reason == reason && o.Message == message && o.ObservedGeneration == c.generation {
+			c.n++
+			return
+		}
+	}
+	if c.list == nil {
+		c.list = append(make([]metav1.Condition, 0, len(c.old)+1), c.old[:c.n]...)
+	}
+	n := metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation}
+	if i := slices.IndexFunc(c.old, func(o metav1.Condition) bool { return o.Type == kind }); i >= 0 && c.old[i].Status == status {
 		n.LastTransitionTime = c.old[i].LastTransitionTime
 	} else {
 		n.LastTransitionTime = *seconds(c.now)
 	}
-	if c.list == nil {
-		c.list = make([]metav1.Condition, 0, max(len(c.old), 2))
-	}
 	c.list = append(c.list, n)
+}
+
+// done is the list.
+func (c *conditions) done() []metav1.Condition {
+	if c.list == nil {
+		return c.old[:c.n:c.n]
+	}
+	return c.list
 }
 
 func conditionTrue(list []metav1.Condition, kind string) bool {
@@ -38,6 +55,9 @@ func conditionTrue(list []metav1.Condition, kind string) bool {
 
 // sameConditions compares what conditions say; times by their value.
 func sameConditions(a, b []metav1.Condition) bool {
+	if len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0]) {
+		return true
+	}
 	return slices.EqualFunc(a, b, func(x, y metav1.Condition) bool {
 		return x.Type == y.Type && x.Status == y.Status && x.Reason == y.Reason && x.Message == y.Message &&
 			x.ObservedGeneration == y.ObservedGeneration && x.LastTransitionTime.Equal(&y.LastTransitionTime)

@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
 
-	"mirroros.dev/mirroros/controllers/process/logs"
-	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
@@ -26,6 +23,8 @@ type Options struct {
 	Logs     LogKeeper
 	// StateDir holds data/, where state directories are made.
 	StateDir string
+	// Programs is the directory of the operator's own programs, first in the PATH of processes. Default: none.
+	Programs string
 	// Dir answers the directory that relative paths of a process start from; empty when it is not known (yet). Default: the annotation.
 	Dir func(*specs.Process) string
 	// Revision answers the revision of the Stack that a process comes from. Default: none.
@@ -33,23 +32,6 @@ type Options struct {
 	// Now is the clock, with its monotonic reading. Default time.Now.
 	Now func() time.Time
 	Log logr.Logger
-}
-
-// Runtime runs programs; *runner.Runner is one.
-type Runtime interface {
-	Run(ctx context.Context, notify func(id string)) error
-	List() []runner.Instance
-	Get(id string) (runner.Instance, bool)
-	Start(runner.Spec) (runner.Instance, error)
-	Stop(id string, sig syscall.Signal) error
-	Signal(id string, sig syscall.Signal) error
-	Kill(id string) error
-	Forget(id string) error
-}
-
-// Recorder tells events; *reconcile.Recorder is one.
-type Recorder interface {
-	Event(o specs.Object, typ, reason, message string)
 }
 
 // Reconciler keeps processes running. It is safe for many workers, each with another process.
@@ -67,6 +49,7 @@ type Reconciler struct {
 	o        Options
 	down     atomic.Bool
 	view     plan.View
+	rooms    sync.Pool // *[]instance: what a reconcile looks at, and nobody after it
 
 	mu       sync.Mutex // guards the fields below
 	memories map[string]*memory
@@ -78,7 +61,7 @@ type Reconciler struct {
 // New makes a reconciler over what the store and the runtime have.
 func New(o Options) *Reconciler {
 	r := &Reconciler{client: o.Client, events: o.Recorder, runtime: o.Runtime, logs: o.Logs, o: o,
-		resolver: resolver{stateDir: o.StateDir, self: ownAccount(), zone: hostZone()},
+		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone()},
 		ports:    ports{holder: map[int32]string{}}, view: plan.Live(o.Client.Store()),
 		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}}
 	changed := func(name string) { r.ask(name, queue.Normal) }
@@ -106,11 +89,17 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	var o *observed
 	var d decision
 	var failed error
+	room, _ := r.rooms.Get().(*[]instance)
+	if room == nil {
+		room = &[]instance{}
+	}
+	defer func() { clear(*room); r.rooms.Put(room) }()
 	for round := 0; ; round++ {
 		var err error
-		if o, err = r.observe(look{view: r.view, m: m, name: req.Name}); err != nil {
+		if o, err = r.observe(look{view: r.view, m: m, name: req.Name, room: (*room)[:0]}); err != nil {
 			return reconcile.Result{}, fmt.Errorf("cannot look at process %q: %w", req.Name, err)
 		}
+		*room = o.Instances
 		d = decide(o)
 		if len(d.Actions) == 0 || failed != nil || ctx.Err() != nil {
 			break
@@ -125,7 +114,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.write(ctx, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
-	if o.Process == nil && len(o.Instances) == 0 {
+	m.sweep(o.Process == nil, r.ports.release)
+	if o.Process == nil && len(m.instances) == 0 {
 		r.forget(req.Name, m)
 	}
 	return d.Result, failed
@@ -136,15 +126,4 @@ func (r *Reconciler) now() time.Time {
 		return r.o.Now()
 	}
 	return time.Now()
-}
-
-// LogKeeper keeps the output of instances; *logs.Logs is one.
-type LogKeeper interface {
-	logWriter
-	Attach(id string, maxBytes int64, pid int) error
-	Detach(id string)
-	Tail(id string, n int) []string
-	Health(id string) logs.Health
-	Remove(id string) error
-	List() []string
 }

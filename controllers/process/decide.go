@@ -31,6 +31,8 @@ type action struct {
 	Attempt  int
 	Restarts int32
 	Streak   int
+	// Again: the Start follows a run that failed, or was ended to be started again.
+	Again bool
 	// Stop says why a PreStop, Stop or Kill; Fault why a Refuse.
 	Stop  stopReason
 	Fault fault

@@ -133,7 +133,7 @@ func (d *decider) start(in *instance) action {
 	if r == nil {
 		return a
 	}
-	a.Attempt = r.Attempt + 1
+	a.Attempt, a.Again = r.Attempt+1, !r.Exit.Rebooted && (in.Stop == nil || in.Stop.inPlace())
 	a.Restarts, a.Streak, a.Message = r.Note.Restarts+1, nextStreak(r, d.resetAfter()), exitText(r.Exit)
 	switch {
 	case r.Exit.Rebooted:

@@ -18,13 +18,13 @@ type digests struct {
 
 	mu      sync.Mutex // guards all below
 	known   map[fileID]string
-	waiting map[fileID][]string // processes to tell
+	waiting map[fileID]map[string]bool // processes to tell
 	queue   []fileID
 	wake    chan struct{}
 }
 
 func newDigests(done func(process string)) *digests {
-	return &digests{done: done, known: map[fileID]string{}, waiting: map[fileID][]string{}, wake: make(chan struct{}, 1)}
+	return &digests{done: done, known: map[fileID]string{}, waiting: map[fileID]map[string]bool{}, wake: make(chan struct{}, 1)}
 }
 
 // maxDigests is how many are remembered; a host has fewer programs.
@@ -38,13 +38,11 @@ func (d *digests) of(id fileID, process string) string {
 		return s
 	}
 	if d.waiting[id] == nil {
+		d.waiting[id] = map[string]bool{}
 		d.queue = append(d.queue, id)
-		select {
-		case d.wake <- struct{}{}:
-		default:
-		}
+		wake(d.wake)
 	}
-	d.waiting[id] = append(d.waiting[id], process)
+	d.waiting[id][process] = true
 	return ""
 }
 
@@ -87,7 +85,7 @@ func (d *digests) finish(id fileID, digest string) {
 	tell := d.waiting[id]
 	delete(d.waiting, id)
 	d.mu.Unlock()
-	for _, p := range tell {
+	for p := range tell {
 		d.done(p)
 	}
 }
@@ -102,24 +100,22 @@ func digestOf(ctx context.Context, id fileID) string {
 	}
 	defer f.Close()
 	h := sha256.New()
-	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, &ctxReader{ctx, f}, make([]byte, 128<<10)); err != nil || identify(id.Path) != id {
+	in := reading(func(p []byte) (int, error) { // a long read stops when ctx ends
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		return f.Read(p)
+	})
+	if _, err := io.CopyBuffer(struct{ io.Writer }{h}, in, make([]byte, 128<<10)); err != nil || identify(id.Path) != id {
 		return unknownDigest
 	}
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 
-// ctxReader stops a long read when ctx ends.
-type ctxReader struct {
-	ctx context.Context //nolint:containedctx // it lives as long as one call
-	r   io.Reader
-}
+// reading is a function as a Reader.
+type reading func(p []byte) (int, error)
 
-func (c *ctxReader) Read(p []byte) (int, error) {
-	if err := c.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return c.r.Read(p)
-}
+func (r reading) Read(p []byte) (int, error) { return r(p) }
 
 // executable tells which file a run was started from, and whether that file is another now.
 func (r *Reconciler) executable(in *instance, im *instanceMemory, process string) (*specs.Executable, bool) {

@@ -14,7 +14,7 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// defaultPath is the PATH of every process that declares none.
+// defaultPath is the PATH of every process that declares none, after the operator's own programs.
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 // maxValueFile bounds a file that a value or an environment is read from.
@@ -92,12 +92,20 @@ func (v *variables) expandAll(field string, texts []string) ([]string, *fault) {
 	return out, nil
 }
 
+// path is the PATH of a process that declares none.
+func (v *resolver) path() string {
+	if v.programs == "" {
+		return defaultPath
+	}
+	return v.programs + ":" + defaultPath
+}
+
 // environment puts together what the program gets: fixed variables, ports, files, and what is declared, later ones winning.
 // Nothing of it is the operator's own.
 func (v *resolver) environment(s subject, who account, stateDirectory string) (*variables, *fault) {
 	spec := &s.process.Spec
 	env := &variables{values: make(map[string]string, 16+len(spec.Env)), secret: map[string]bool{}}
-	for _, kv := range [][2]string{{"PATH", defaultPath}, {"HOME", who.home}, {"USER", who.name}, {"LOGNAME", who.name},
+	for _, kv := range [][2]string{{"PATH", v.path()}, {"HOME", who.home}, {"USER", who.name}, {"LOGNAME", who.name},
 		{"LANG", "C.UTF-8"}, {"TZ", v.zone}, {specs.VarProcess, s.process.Name}, {specs.VarInstance, s.id},
 		{specs.VarOrdinal, strconv.Itoa(int(s.ordinal))}, {specs.VarVersion, spec.Version}} {
 		env.set(kv[0], kv[1], false)

@@ -192,10 +192,7 @@ func (f *files) start(w *fsnotify.Watcher) {
 	for p := range f.users { // what was read before the watch began may have changed meanwhile
 		f.touched[p] = time.Now()
 	}
-	select {
-	case f.wake <- struct{}{}:
-	default:
-	}
+	wake(f.wake)
 }
 
 func (f *files) stop() {

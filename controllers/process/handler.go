@@ -48,14 +48,14 @@ func (r *Reconciler) probe(o *observed, dir string, im *instanceMemory, h *specs
 	switch {
 	case h.HTTPGet != nil:
 		port, f := portOf(h.HTTPGet.Port, ports)
-		return probe.Probe{HTTP: &probe.HTTP{Scheme: orElse(h.HTTPGet.Scheme, "HTTP"), Host: orElse(h.HTTPGet.Host, specs.DefaultHost), Port: port,
-			Path: orElse(h.HTTPGet.Path, "/"), Headers: headers(h.HTTPGet.HTTPHeaders)}}, f
+		return probe.Probe{HTTP: &probe.HTTP{TLS: strings.EqualFold(h.HTTPGet.Scheme, "HTTPS"), Host: h.HTTPGet.Host, Port: port,
+			Path: h.HTTPGet.Path, Headers: headers(h.HTTPGet.HTTPHeaders)}}, f
 	case h.TCPSocket != nil:
 		port, f := portOf(h.TCPSocket.Port, ports)
-		return probe.Probe{TCP: &probe.TCP{Host: orElse(h.TCPSocket.Host, specs.DefaultHost), Port: port}}, f
+		return probe.Probe{TCP: &probe.TCP{Host: h.TCPSocket.Host, Port: port}}, f
 	case h.GRPC != nil:
 		port, f := portOf(h.GRPC.Port, ports)
-		return probe.Probe{GRPC: &probe.GRPC{Host: specs.DefaultHost, Port: port, Service: h.GRPC.Service}}, f
+		return probe.Probe{GRPC: &probe.GRPC{Port: port, Service: h.GRPC.Service}}, f
 	case h.Exec != nil:
 		e, f := r.command(o, dir, im, h.Exec.Command)
 		return probe.Probe{Exec: e}, f
@@ -63,10 +63,10 @@ func (r *Reconciler) probe(o *observed, dir string, im *instanceMemory, h *specs
 	return probe.Probe{}, cannot("", "the handler says nothing")
 }
 
-func headers(list []specs.HTTPHeader) []probe.Header {
-	out := make([]probe.Header, len(list))
+func headers(list []specs.HTTPHeader) [][2]string {
+	out := make([][2]string, len(list))
 	for i, h := range list {
-		out[i] = probe.Header{Name: h.Name, Value: h.Value}
+		out[i] = [2]string{h.Name, h.Value}
 	}
 	return out
 }
@@ -116,10 +116,10 @@ func (r *Reconciler) command(o *observed, dir string, im *instanceMemory, comman
 	if e.Dir, f = workingDir(s, values); f != nil {
 		return nil, f
 	}
-	if e.Argv, f = values.expandAll("command", command); f != nil {
+	if e.Command, f = values.expandAll("command", command); f != nil {
 		return nil, f
 	}
-	if e.Path, f = program(e.Argv[0], s.dir, values); f != nil {
+	if e.Command[0], f = program(e.Command[0], s.dir, values); f != nil {
 		return nil, &fault{Reason: f.Reason, Message: fmt.Sprintf("cannot run the command: %s", f.Message)}
 	}
 	return e, nil

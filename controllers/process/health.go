@@ -58,7 +58,7 @@ func (r *Reconciler) keepProbing(m *memory, o *observed) {
 // target makes the probes of a run.
 func (r *Reconciler) target(m *memory, o *observed, im *instanceMemory) *probeTarget {
 	s := &o.Process.Spec
-	t := &probeTarget{id: im.id, process: o.Name, attempt: im.run.Attempt, started: im.run.Started, ports: im.run.Note.Ports}
+	t := &probeTarget{id: im.id, process: o.Name, attempt: im.run.Attempt, started: im.run.Started}
 	for _, p := range []struct {
 		spec *specs.Probe
 		to   **probed

@@ -82,8 +82,20 @@ func (m *memory) find(id string) *instanceMemory {
 	return nil
 }
 
-func (m *memory) drop(id string) {
-	m.instances = slices.DeleteFunc(m.instances, func(im *instanceMemory) bool { return im.id == id })
+// wanted tells whether an instance is one of those that are declared.
+func (m *memory) wanted(im *instanceMemory) bool {
+	return im.hash == m.hash && int(im.ordinal) < len(m.ids)
+}
+
+// sweep drops what nothing is left of, and nothing is wanted.
+func (m *memory) sweep(gone bool, dropped func(id string)) {
+	m.instances = slices.DeleteFunc(m.instances, func(im *instanceMemory) bool {
+		drop := im.run == nil && (gone || !m.wanted(im))
+		if drop {
+			dropped(im.id)
+		}
+		return drop
+	})
 }
 
 // copyForPlan is a copy that a plan may use: what it points to is never changed, only replaced.
@@ -195,6 +207,11 @@ func foundStop(ri runner.Instance, stored *specs.Instance, now time.Time) *stop 
 	}
 	if ri.Stopping.IsZero() {
 		return s
+	}
+	if stored != nil && s == nil {
+		if end := stored.Status.LastExit(); end != nil && end.StartedAt.Equal(seconds(ri.Started)) {
+			s = &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping), Reason: stopReason(end.Reason)}
+		}
 	}
 	if s == nil {
 		s = &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping)}

@@ -15,11 +15,13 @@ type look struct {
 	name string
 	// planning looks at the template even when only the start itself would.
 	planning bool
+	// room for instances; none is made anew.
+	room []instance
 }
 
 // observe gathers all that decide may know of one process. Beside the memory's own record of what it sees it changes nothing.
 func (r *Reconciler) observe(l look) (*observed, error) {
-	o := &observed{Now: r.now(), Name: l.name, Down: r.down.Load()}
+	o := &observed{Now: r.now(), Name: l.name, Down: r.down.Load(), Instances: l.room}
 	dir := ""
 	if p, ok := getProcess(l.view, l.name); ok {
 		var err error
@@ -95,7 +97,9 @@ func isMet(p *specs.Process, c specs.DependencyCondition) bool {
 
 // instances lists what is desired and what is there.
 func (r *Reconciler) instances(o *observed, l look) {
-	o.Instances = make([]instance, 0, len(l.m.ids)+1)
+	if o.Instances == nil {
+		o.Instances = make([]instance, 0, len(l.m.ids))
+	}
 	if o.Process != nil {
 		for i, id := range l.m.ids {
 			r.addInstance(o, l, id, int32(i), l.m.hash)

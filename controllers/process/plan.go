@@ -138,7 +138,7 @@ func (m *model) step(a action) (plan.Step, bool) {
 	switch a.Verb {
 	case verbStart:
 		s.Verb = plan.Start
-		if a.Attempt > 1 {
+		if a.Again {
 			s.Verb = plan.Restart
 		}
 	case verbStop:

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"net"
 	"strconv"
 	"sync"
@@ -34,14 +35,10 @@ func (t *ports) hold(id string, list []specs.InstancePort) {
 }
 
 // release gives an instance's ports back.
-func (t *ports) release(id string, list []specs.InstancePort) {
+func (t *ports) release(id string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, p := range list {
-		if t.holder[p.Port] == id {
-			delete(t.holder, p.Port)
-		}
-	}
+	maps.DeleteFunc(t.holder, func(_ int32, h string) bool { return h == id })
 }
 
 // take finds ports for an instance and makes them its own: the fixed ones, those it had, or free ones. fixed tells whether another

@@ -29,11 +29,9 @@ type probed struct {
 
 // probeTarget is a run to be probed.
 type probeTarget struct {
-	id, process string
-	attempt     int
-	started     time.Time
-	// ports and dir that the checks were made with.
-	ports                        []specs.InstancePort
+	id, process                  string
+	attempt                      int
+	started                      time.Time
 	startup, readiness, liveness *probed
 }
 

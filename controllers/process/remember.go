@@ -56,9 +56,7 @@ func (r *Reconciler) memory(name string) *memory {
 // forget drops the memory of a process that is gone with all that it had.
 func (r *Reconciler) forget(name string, m *memory) {
 	for _, id := range m.logs {
-		if err := r.logs.Remove(id); err != nil {
-			r.o.Log.Error(err, "cannot remove a log", "instance", id)
-		}
+		r.removeLog(id)
 	}
 	r.files.watch(name, m.paths, nil)
 	r.depend(name, m.depends, nil)
@@ -124,6 +122,13 @@ func (r *Reconciler) runtimeEvents(ctx context.Context, enqueue func(reconcile.R
 			enqueue(request(owner), queue.Exit)
 		}
 	})
+}
+
+// LogChanged has the process of an instance looked at again, whose log is in another state than before.
+func (r *Reconciler) LogChanged(id string) {
+	if owner, _, _, ok := parseInstanceName(id); ok {
+		r.ask(owner, queue.Normal)
+	}
 }
 
 func (r *Reconciler) remembered() []string {

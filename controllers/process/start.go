@@ -3,19 +3,12 @@ package process
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"syscall"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/specs"
 )
-
-// logWriter is what a start needs of the logs.
-type logWriter interface {
-	Writer(id string, maxBytes int64) (*os.File, error)
-	Mark(id string, attempt int) error
-}
 
 // start starts one run of an instance, or remembers why not.
 func (r *Reconciler) start(m *memory, o *observed, im *instanceMemory, a action) {
@@ -24,11 +17,12 @@ func (r *Reconciler) start(m *memory, o *observed, im *instanceMemory, a action)
 		return
 	}
 	im.failure = nil
+	m.logs = without(m.logs, im.id) // it is in use again
 }
 
 func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a action) *fault {
 	spec := &o.Process.Spec
-	given, f := r.ports.take(im.id, spec.Ports, im.keptPorts(o), r.fixedElsewhere(o.Name))
+	given, f := r.ports.take(im.id, spec.Ports, r.keptPorts(m, o, im), r.fixedElsewhere(o.Name))
 	if f != nil {
 		return f
 	}
@@ -59,7 +53,7 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	ri, err := r.runtime.Start(runner.Spec{ID: im.id, Owner: o.Name, Hash: o.Hash, Attempt: a.Attempt, Note: n.encode(),
 		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential, Output: out.Fd()})
 	switch {
-	case errors.Is(err, runner.ErrRunning), errors.Is(err, runner.ErrTaken):
+	case r.ranAlready(im.id, a.Attempt, err):
 		return nil // the next look sees it
 	case err != nil:
 		return startFault(res.Path, err)
@@ -67,6 +61,15 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	im.see(ri, true, nil, r.now())
 	im.adopted, im.attached = false, true
 	return nil
+}
+
+// ranAlready tells whether a start was refused because the run is there.
+func (r *Reconciler) ranAlready(id string, attempt int, err error) bool {
+	if !errors.Is(err, runner.ErrRunning) && !errors.Is(err, runner.ErrTaken) {
+		return false
+	}
+	ri, found := r.runtime.Get(id)
+	return found && ri.Attempt >= attempt
 }
 
 // startFault says what the kernel meant.
@@ -109,17 +112,29 @@ func (m *memory) watchAlso(path string) {
 	m.mending, m.watched = append(m.mending, path), 0
 }
 
-// keptPorts are those that the instance had before.
-func (im *instanceMemory) keptPorts(o *observed) []specs.InstancePort {
+// keptPorts are those that the instance had before, or else those of the ended one whose place it takes. What has ended and is not wanted
+// needs its ports no more.
+func (r *Reconciler) keptPorts(m *memory, o *observed, im *instanceMemory) (kept []specs.InstancePort) {
+	if len(o.Process.Spec.Ports) == 0 {
+		return nil
+	}
+	for _, other := range m.instances {
+		if other.run != nil && other.run.Exit != nil && !m.wanted(other) {
+			r.ports.release(other.id)
+			if other.ordinal == im.ordinal {
+				kept = other.run.Note.Ports
+			}
+		}
+	}
 	if im.run != nil {
 		return im.run.Note.Ports
 	}
 	for i := range o.Instances {
-		if in := &o.Instances[i]; in.ID == im.id && in.Status != nil {
+		if in := &o.Instances[i]; in.ID == im.id && in.Status != nil && len(in.Status.Ports) > 0 {
 			return in.Status.Ports
 		}
 	}
-	return nil
+	return kept
 }
 
 // fixedElsewhere tells whether another process declares a port number as its own.

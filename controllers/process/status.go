@@ -45,7 +45,7 @@ func (d *decider) status() {
 	if t.executables > 0 {
 		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")
 	}
-	st.Conditions = c.list
+	st.Conditions = c.done()
 }
 
 // count goes over the instances of the current template.

@@ -34,13 +34,12 @@ func (d *decider) instanceStatus(in *instance, out *instanceDecision) {
 // state fills in the one state that holds, and the end before it.
 func (d *decider) state(in *instance, out *instanceDecision) {
 	st := &out.Status
-	r := in.Run
 	switch {
 	case in.live() && in.Stop != nil:
 		st.State.Stopping = &specs.StateStopping{Since: *seconds(in.Stop.SinceAt), Reason: string(in.Stop.Reason)}
 		st.Started = in.Health.Started
 	case in.live():
-		st.State.Running = &specs.StateRunning{StartedAt: *seconds(r.StartedAt)}
+		st.State.Running = runningSince(in)
 		st.Started, st.Ready = in.Health.Started, in.Health.Started && in.Health.Ready
 		out.counts = st.Ready && d.readyLongEnough(in)
 	case out.held.Reason != "":
@@ -53,6 +52,17 @@ func (d *decider) state(in *instance, out *instanceDecision) {
 	if in.Ended != nil {
 		st.LastState = specs.InstanceState{Terminated: in.Ended}
 	}
+}
+
+// runningSince is the state of a live run; the stored one when it is right.
+func runningSince(in *instance) *specs.StateRunning {
+	at := in.Run.StartedAt
+	if in.Status != nil && in.Status.State.Running != nil {
+		if was := in.Status.State.Running; was.StartedAt.Unix() == at.Unix() {
+			return was
+		}
+	}
+	return &specs.StateRunning{StartedAt: *seconds(at)}
 }
 
 // readyLongEnough holds an instance to minReadySeconds.
@@ -74,7 +84,9 @@ func (d *decider) readyLongEnough(in *instance) bool {
 func (d *decider) runStatus(in *instance, st *specs.InstanceStatus) {
 	n := &in.Run.Note
 	st.RestartCount, st.Ports, st.Revision, st.Version = n.Restarts, n.Ports, n.Revision, n.Version
-	st.Executable = in.Executable
+	if st.Executable = in.Executable; st.Executable != nil && st.Executable.Digest == unknownDigest {
+		st.Executable = &specs.Executable{Path: in.Executable.Path}
+	}
 	if !in.live() {
 		return
 	}
@@ -125,7 +137,7 @@ func (d *decider) instanceConditions(in *instance, out *instanceDecision) {
 	if in.LogFault.Reason != "" {
 		c.set(specs.ConditionLogIntact, false, in.LogFault.Reason, in.LogFault.Message)
 	}
-	out.Status.Conditions = c.list
+	out.Status.Conditions = c.done()
 }
 
 // readyReason says why an instance is ready, or is not.

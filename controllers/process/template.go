@@ -27,8 +27,10 @@ type resolved struct {
 
 // resolver resolves templates on one host.
 type resolver struct {
-	// stateDir is the operator's; self the user that it runs as; zone the host's time zone.
+	// stateDir is the operator's; programs the directory of its own programs, first in the PATH of every process that declares none;
+	// self the user that it runs as; zone the host's time zone.
 	stateDir string
+	programs string
 	self     account
 	zone     string
 }

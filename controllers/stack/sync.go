@@ -44,7 +44,7 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 		if err := r.enforce(ctx, s, o, s.decided); err != nil || s.refused {
 			return after, err
 		}
-		s.decided = decide(r.observe(s, o, s.disk, act{})) // what still waits
+		s.decided = decide(r.observe(s, o, s.disk, a)) // what still waits
 	} else if err := r.mend(ctx, s, o); err != nil {
 		return after, err
 	}

@@ -95,7 +95,7 @@ var _ = Describe("Admit", func() {
 			"a.yaml": process("a"), "b.yaml": strings.Replace(process("b"), "\nspec:", "\n  annotations: {mirroros.dev/renamed-from: a}\nspec:", 1)},
 			"b.yaml:5:44  metadata.annotations[mirroros.dev/renamed-from]: process/a is still declared, in a.yaml:1"),
 		Entry("a label that is the operator's", map[string]string{"a.yaml": strings.Replace(process("a"), "\nspec:", "\n  labels: {mirroros.dev/stack: x}\nspec:", 1)},
-			"a.yaml:5:32  metadata.labels[mirroros.dev/stack]: is set by the operator"),
+			"a.yaml:5:32  metadata.labels[mirroros.dev/stack]: is written by the operator; remove it from the manifest"),
 		Entry("nothing", map[string]string{"a.yaml": process("a"), "b.yaml": process("b", "dependsOn: [{process: a}]")}),
 	)
 

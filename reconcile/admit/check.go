@@ -66,9 +66,6 @@ func (c *check) duplicates() {
 // document checks one document that is new or changed.
 func (c *check) document(e *Entry) {
 	k := e.Key()
-	if d := e.Document(); d != nil && d.Object != nil && d.Object.GetLabels()[specs.LabelStack] != "" {
-		c.add(e.fault("metadata.labels["+specs.LabelStack+"]", "is set by the operator"))
-	}
 	for _, name := range slices.Sorted(maps.Keys(c.w.Others)) {
 		if other := c.w.Others[name].Get(k); other != nil && c.w.newcomer(name, k, k) {
 			c.add(e.fault("metadata.name", "%s is declared by stack/%s already, in %s", words(k), name, other.Place()))

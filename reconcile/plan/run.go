@@ -50,18 +50,18 @@ const rounds = 1000
 
 // Run plans the changes over a view of how things are now. The steps come in the order in which they happen, by waves.
 func Run(ctx context.Context, kinds []Kind, v View, changed []Changed) ([]Step, error) {
-	base, err := simulate(ctx, kinds, v, nil)
+	base, _, err := simulate(ctx, kinds, v, nil)
 	if err != nil {
 		return nil, err
 	}
 	if len(changed) == 0 {
 		return numbered(repairs(merged(base), merged(base), nil)), nil
 	}
-	steps, err := simulate(ctx, kinds, v, changed)
+	steps, written, err := simulate(ctx, kinds, v, changed)
 	if err != nil {
 		return nil, err
 	}
-	steps = withReasons(repairs(merged(steps), merged(base), changed), changed)
+	steps = withReasons(repairs(merged(steps), merged(base), changed), changed, written)
 	return numbered(steps), nil
 }
 
@@ -72,23 +72,24 @@ type simulation struct {
 	models  map[key]Model
 	steps   []Step
 	round   int
-	changed []Changed
+	written map[key]int // the round in which a changed object comes into force
 }
 
-func simulate(ctx context.Context, kinds []Kind, v View, changed []Changed) ([]Step, error) {
-	s := &simulation{kinds: kinds, view: NewOverlay(v), models: map[key]Model{}, changed: changed}
+func simulate(ctx context.Context, kinds []Kind, v View, changed []Changed) ([]Step, map[key]int, error) {
+	s := &simulation{kinds: kinds, view: NewOverlay(v), models: map[key]Model{}, written: map[key]int{}}
 	for _, wave := range waves(changed) {
 		for _, c := range wave {
 			s.put(c)
 		}
 		if err := s.settle(ctx, wave); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return s.steps, nil
+	return s.steps, s.written, nil
 }
 
 func (s *simulation) put(c Changed) {
+	s.written[key{c.Kind, c.Name}] = s.round
 	if c.New == nil {
 		s.view.Remove(c.Kind, c.Name)
 		return

@@ -64,7 +64,7 @@ func repairs(steps, base []Step, changed []Changed) []Step {
 }
 
 // withReasons says of each step which fields it follows from, and adds a step for each object whose change does nothing on the host.
-func withReasons(steps []Step, changed []Changed) []Step {
+func withReasons(steps []Step, changed []Changed, written map[key]int) []Step {
 	acted := map[key]bool{}
 	for i := range steps {
 		if steps[i].Change != None {
@@ -76,7 +76,7 @@ func withReasons(steps []Step, changed []Changed) []Step {
 		k := key{c.Kind, c.Name}
 		reasons[k] = reasonOf(c)
 		if !acted[k] && c.Change != None {
-			steps = append(steps, Step{Wave: c.Wave, Change: c.Change, Kind: c.Kind, Name: c.Name, Verb: Write, Reason: reasons[k]})
+			steps = append(steps, Step{Wave: written[k], Change: c.Change, Kind: c.Kind, Name: c.Name, Verb: Write, Reason: reasons[k]})
 		}
 	}
 	for i := range steps {
@@ -120,7 +120,7 @@ func numbered(steps []Step) []Step {
 // their names, and labels and annotations. Values are never shown.
 func Fields(old, new specs.Object) []string {
 	a, b := plain(old), plain(new)
-	var out []string
+	out := []string{}
 	diff("", a, b, &out)
 	slices.Sort(out)
 	return out

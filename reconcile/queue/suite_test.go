@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gleak"
 )
 
 func TestQueue(t *testing.T) {
@@ -13,3 +14,8 @@ func TestQueue(t *testing.T) {
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "queue", cfg, rep)
 }
+
+var _ = BeforeEach(func() {
+	before := gleak.Goroutines()
+	DeferCleanup(func() { Eventually(gleak.Goroutines).ShouldNot(gleak.HaveLeaked(before)) })
+})

@@ -15,7 +15,7 @@ type File struct {
 	Data []byte
 	// Digest of Data.
 	Digest Digest
-	// Err says why it could not be read: permissions, too large, not a regular file, a symlink loop.
+	// Err says why it could not be read: permissions, too large, not a regular file, a symlink loop, others can write it.
 	Err error
 }
 
@@ -32,15 +32,18 @@ type Snapshot struct {
 	Err error
 	// Changed is when the last change was seen, on the boot clock's own time line (time.Now with its monotonic reading).
 	Changed time.Time
-	// Hold is set while a git operation is under way: the files are those from before it.
+	// Hold is set while a git operation is under way: the files are those from before it. When it was under way already at the
+	// start, Files is empty, and nothing may be taken for removed.
 	Hold *Hold
 	// Git is nil outside a work tree.
 	Git *Git
+	// Warnings are for the owner of the host: what keeps the source from seeing changes at once, and what to do; links not followed.
+	Warnings []string
 }
 
 // Hold says why the source waits.
 type Hold struct {
-	// Reason: GitLocked, Merging, Rebasing.
+	// Reason: GitLocked, Merging, Rebasing, CherryPicking, Reverting.
 	Reason string
 	// Path of the file that says so, and since when it is there.
 	Path  string
@@ -53,7 +56,8 @@ type Git struct {
 	Commit string
 	// Branch that is checked out; empty when detached.
 	Branch string
-	// Dirty: a manifest below the root differs from the commit, or is not in it.
+	// Dirty: a manifest below the root differs from the commit, or is not in it. It follows a change a little later, in a
+	// Snapshot of its own.
 	Dirty bool
 	// Err says why git could not be asked, such as a tree of another owner.
 	Err error

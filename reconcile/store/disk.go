@@ -7,19 +7,13 @@ import (
 	"os"
 	"path/filepath"
 	"sync/atomic"
-	"time"
 
 	"go.etcd.io/bbolt"
-	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 const (
 	// schema of the file. A higher one in the file is refused.
 	schema = 1
-	// lockTimeout is how long Open waits for another operator that is about to end.
-	lockTimeout = 200 * time.Millisecond
-	// mapSize is mapped from the start, so that a growing file need not be mapped anew for long. It is address space, not memory.
-	mapSize = 64 << 20
 )
 
 var (
@@ -45,37 +39,34 @@ type disk struct {
 	fault atomic.Pointer[func(op string) error]
 }
 
+// openDisk opens the file, and makes it durable that it is there.
 func openDisk(path string) (*disk, error) {
-	_, statErr := os.Stat(path)
-	db, err := bbolt.Open(path, 0o600, &bbolt.Options{
-		Timeout:         lockTimeout,
-		NoFreelistSync:  true,
-		FreelistType:    bbolt.FreelistMapType,
-		InitialMmapSize: mapSize,
-		NoStatistics:    true,
-	})
-	if errors.Is(err, bolterrors.ErrTimeout) {
-		return nil, fmt.Errorf("cannot open store %q: %w", path, ErrLocked)
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > 0 {
+		err = examine(path)
 	}
+	fresh := errors.Is(err, os.ErrNotExist)
+	if err != nil && !fresh {
+		return nil, fmt.Errorf("cannot open store %q: %w", path, err)
+	}
+	db, err := openBolt(path, false)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open store %q: %w", path, err)
 	}
 	d := &disk{db: db}
-	if err := d.check(); err != nil {
-		_ = db.Close()
-		return nil, fmt.Errorf("cannot open store %q: %w", path, err)
+	err = d.init()
+	if err == nil && fresh {
+		err = syncDir(filepath.Dir(path))
 	}
-	if errors.Is(statErr, os.ErrNotExist) {
-		if err := syncDir(filepath.Dir(path)); err != nil {
-			_ = db.Close()
-			return nil, fmt.Errorf("cannot create store %q: %w", path, err)
-		}
+	if err != nil {
+		_ = db.Close()
+		return nil, fmt.Errorf("cannot create store %q: %w", path, err)
 	}
 	return d, nil
 }
 
-// check makes the buckets of a new file and refuses a newer schema.
-func (d *disk) check() error {
+// init makes the buckets of a new file.
+func (d *disk) init() error {
 	var found uint64
 	err := d.db.View(func(tx *bbolt.Tx) error {
 		if m := tx.Bucket(bucketMeta); m != nil {
@@ -83,14 +74,8 @@ func (d *disk) check() error {
 		}
 		return nil
 	})
-	if err != nil {
+	if err != nil || found == schema {
 		return err
-	}
-	if found > schema {
-		return fmt.Errorf("schema %d, this version knows %d: %w", found, schema, ErrNewer)
-	}
-	if found == schema {
-		return nil
 	}
 	return d.db.Update(func(tx *bbolt.Tx) error {
 		for _, name := range [][]byte{bucketObjects, bucketBlobs, bucketMeta} {

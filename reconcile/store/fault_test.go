@@ -108,13 +108,15 @@ var _ = Describe("a disk that fails", func() {
 			}
 			return err
 		})
-		errs := make(chan error, 3)
+		errs := make(chan error, 5)
 		go func() { errs <- try(s, func(t *store.Tx) error { return t.Update(newThing("a", "1"), "Thing") }) }()
 		<-first // it is being written
 		ran := make(chan bool)
 		for _, fn := range []func(*store.Tx) error{
 			func(t *store.Tx) error { return t.UpdateLazy(newThing("a", "2"), "Thing") },
 			func(t *store.Tx) error { t.List("Thing"); return nil }, // changes nothing, but saw
+			func(t *store.Tx) error { return t.Create(newThing("new", ""), "Thing") },
+			func(t *store.Tx) error { return errors.New("it saw what never came to be") },
 		} {
 			go func() {
 				errs <- try(s, func(t *store.Tx) error {
@@ -128,7 +130,7 @@ var _ = Describe("a disk that fails", func() {
 		}
 		Expect(value(s, "a")).To(Equal("0"), "nobody sees what is not durable")
 		close(block)
-		for range 3 {
+		for range 5 {
 			Expect(<-errs).To(MatchError(errFault))
 		}
 		Expect(value(s, "a")).To(Equal("0"))

@@ -105,7 +105,7 @@ var _ = Describe("a store under random use", func() {
 		m := modelOf(s)
 		watched, w := modelOf(s), watch(s)
 		last := s.Rev()
-		for i := range 800 {
+		for i := range 400 {
 			by := fmt.Sprintf("seed %d, step %d", seed, i)
 			next, abort, fail := m.clone(), r.IntN(8) == 0, r.IntN(10) == 0
 			if fail {

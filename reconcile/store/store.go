@@ -55,7 +55,7 @@ type overlaid struct {
 }
 
 // Open opens the store at path and creates it when it is not there; its directory must exist. It reads everything. It answers ErrLocked
-// when another process has it open, ErrNewer when a newer version wrote it.
+// when another process has it open, ErrNewer when a newer version wrote it, ErrDamaged when nothing of ours did.
 func Open(path string, o Options) (*Store, error) {
 	d, err := openDisk(path)
 	if err != nil {

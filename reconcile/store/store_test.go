@@ -1,8 +1,10 @@
 package store_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 	"strconv"
 
@@ -151,6 +153,29 @@ var _ = Describe("Store", func() {
 		Expect(s.Close()).To(Succeed())
 		_, err = store.Open(path, store.Options{Codec: codec{}})
 		Expect(err).To(MatchError(store.ErrNewer))
+	})
+
+	It("refuses a damaged file without falling over", func() {
+		path := filepath.Join(GinkgoT().TempDir(), "state.db")
+		s := open(path)
+		txn(s, func(t *store.Tx) (err error) {
+			for i := range 200 {
+				err = errors.Join(err, t.Create(newThing(strconv.Itoa(i), "some text to fill pages with"), "Thing"))
+			}
+			return err
+		})
+		Expect(s.Close()).To(Succeed())
+		good, err := os.ReadFile(path)
+		Expect(err).NotTo(HaveOccurred())
+		for name, bad := range map[string][]byte{
+			"other":     bytes.Repeat([]byte("not a store "), 5000),
+			"truncated": good[:12<<10],
+			"zeroed":    append(good[:8<<10:8<<10], make([]byte, len(good)-8<<10)...),
+		} {
+			Expect(os.WriteFile(path, bad, 0o600)).To(Succeed())
+			_, err := store.Open(path, store.Options{Codec: codec{}})
+			Expect(err).To(MatchError(store.ErrDamaged), name)
+		}
 	})
 
 	It("answers ErrClosed after Close and goes on reading", func() {

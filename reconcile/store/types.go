@@ -75,6 +75,8 @@ var (
 	ErrGone = errors.New("revision is gone")
 	// ErrNewer: the file was written by a newer version.
 	ErrNewer = errors.New("written by a newer version")
+	// ErrDamaged: the file is not what a store writes.
+	ErrDamaged = errors.New("file is damaged")
 	// ErrClosed: the store, or the watch, was closed.
 	ErrClosed = errors.New("store is closed")
 	// ErrLocked: another operator has it open.

@@ -1,7 +1,6 @@
 package runner
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -12,81 +11,77 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// adopt finds out what became of every claim.
+// adopt finds out what became of every claim. The lock is held here and below.
 func (r *Runner) adopt() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	claims, err := r.readClaims()
+	entries, err := os.ReadDir(r.claims)
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot read the claims: %w", err)
 	}
-	for _, c := range claims { // later attempts first
-		p := r.resolve(c)
-		if p == nil {
-			os.Remove(r.file(c.ID, c.Attempt))
-			removeUsed(c.Cgroup)
+	for _, e := range entries {
+		file := r.claims + "/" + e.Name()
+		if strings.HasPrefix(e.Name(), ".") { // it did not become a claim
+			os.Remove(file)
 			continue
 		}
-		if r.procs[c.ID] != nil { // the run before the one that took place
-			r.killCgroup(p)
-			r.release(p)
-			os.Remove(r.file(c.ID, c.Attempt))
-			removeUsed(c.Cgroup)
+		data, err := os.ReadFile(file)
+		if err != nil {
+			return fmt.Errorf("cannot read claim %q: %w", file, err)
+		}
+		p, err := r.lastRun(parseClaims(data))
+		if err != nil {
+			return err
+		}
+		if p == nil { // no run ever took place
+			os.Remove(file)
 			continue
 		}
-		r.procs[c.ID] = p
+		r.procs[p.ID] = p
 	}
 	r.told, r.table = nil, nil // they are listed
 	r.sweep()
 	return nil
 }
 
-func removeUsed(cgroup string) {
-	if cgroup != "" {
-		removeCgroup(cgroup)
-	}
-}
-
-// readClaims reads all claims, and withdraws the offers: who has not taken one by now never will. Instances' later attempts
-// come first.
-func (r *Runner) readClaims() ([]*claim, error) {
-	entries, err := os.ReadDir(r.claims)
-	if err != nil {
-		return nil, fmt.Errorf("cannot read the claims: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), ".new") {
-			os.Remove(r.claims + "/" + e.Name())
-		}
-	}
-	if entries, err = os.ReadDir(r.claims); err != nil {
-		return nil, fmt.Errorf("cannot read the claims: %w", err)
-	}
-	var claims []*claim
-	for _, e := range entries {
-		file := r.claims + "/" + e.Name()
-		data, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("cannot read claim %q: %w", file, err)
-		}
-		c, ok := parseClaim(data)
-		if !ok || c.name() != e.Name() { // its header is not whole: the run never began
-			os.Remove(file)
+// lastRun gives the last run that took place. Those before it have ended: the next one is not begun sooner.
+func (r *Runner) lastRun(claims []*claim) (*proc, error) {
+	for _, c := range slices.Backward(claims) {
+		if c.void {
 			continue
 		}
-		if n := len(data); data[n-1] != '\n' { // torn: what is added must not continue it
-			r.note(newProc(c), []byte("\n"))
+		p, err := r.resolve(c)
+		if err != nil || p != nil {
+			return p, err
 		}
-		claims = append(claims, c)
+		r.add(c.ID, voidLine())
+		if c.Cgroup != "" {
+			removeCgroup(c.Cgroup)
+		}
 	}
-	slices.SortFunc(claims, func(a, b *claim) int {
-		return cmp.Or(strings.Compare(a.ID, b.ID), b.Attempt-a.Attempt)
-	})
-	return claims, nil
+	return nil, nil
+}
+
+// withdraw makes a claim void that no child took so far, and tells whether none ever will: what is in the file first counts.
+func (r *Runner) withdraw(c *claim) (bool, error) {
+	if err := r.add(c.ID, voidLine()); err != nil {
+		return false, fmt.Errorf("cannot withdraw the claim of %q: %w", c.ID, err)
+	}
+	now := r.last(c.ID)
+	if now == nil || now.Started != c.Started {
+		return false, fmt.Errorf("cannot withdraw the claim of %q: its file has changed", c.ID)
+	}
+	c.ident = now.ident
+	return now.void, nil
 }
 
 // resolve makes a run of a claim; nil when it never took place.
-func (r *Runner) resolve(c *claim) *proc {
+func (r *Runner) resolve(c *claim) (*proc, error) {
+	if c.Boot == r.boot && c.exit == nil && c.ident.pid == 0 && c.Cgroup == "" {
+		if void, err := r.withdraw(c); void || err != nil {
+			return nil, err
+		}
+	}
 	p := newProc(c)
 	p.Adopted = true
 	switch {
@@ -99,12 +94,10 @@ func (r *Runner) resolve(c *claim) *proc {
 		r.settle(p, c.exit)
 	case c.ident.pid != 0:
 		r.hold(p)
-	case c.Cgroup == "":
-		r.settle(p, &Exit{At: time.Now()}) // the child writes its process id before it claims
 	default:
-		return r.search(p)
+		return r.search(p), nil
 	}
-	return p
+	return p, nil
 }
 
 // hold takes hold of a run whose process is known, alive or not.
@@ -117,9 +110,13 @@ func (r *Runner) hold(p *proc) {
 	}
 	p.phase, p.deadline = asking, time.Now().Add(patience)
 	r.timed[p] = true
+	if fd, ok := r.held[p.ident.ino]; ok {
+		p.pidfd = fd // it was reaped, so only the kernel's word is wanted of it
+		delete(r.held, p.ident.ino)
+	}
 	r.ask(p)
 	if p.phase == asking && !r.caps.Guardian {
-		r.settle(p, &Exit{At: time.Now()}) // nobody is there to tell
+		r.unknown(p) // nobody is there to tell
 	}
 }
 
@@ -133,7 +130,7 @@ func (r *Runner) search(p *proc) *proc {
 		switch {
 		case rec != nil:
 			p.ident, p.PID = rec.ident, rec.ident.pid
-			r.note(p, pidLine(p.ident))
+			r.note(p, pidLine(p.ident, p.Started.UnixNano()))
 			r.hold(p)
 			return p
 		case found != nil:
@@ -141,14 +138,14 @@ func (r *Runner) search(p *proc) *proc {
 				return p
 			}
 		case !lives && everUsed(p.cgroup):
-			r.settle(p, &Exit{At: time.Now()})
+			r.unknown(p)
 			return p
 		case !lives:
 			return nil
 		}
 		time.Sleep(time.Millisecond) // it is just now changing from one to the other
 	}
-	r.settle(p, &Exit{At: time.Now()})
+	r.unknown(p)
 	return p
 }
 
@@ -164,7 +161,7 @@ func (r *Runner) found(p *proc, s stat) bool {
 		return false
 	}
 	p.ident, p.PID, p.pidfd = i, i.pid, fd
-	r.note(p, pidLine(i))
+	r.note(p, pidLine(i, p.Started.UnixNano()))
 	r.attend(p)
 	return true
 }
@@ -232,7 +229,7 @@ func (r *Runner) sweep() {
 	}
 	known := map[string]bool{}
 	for _, p := range r.procs {
-		if p.phase != ended {
+		if p.phase != ended || !p.noted {
 			known[p.cgroup] = true
 		}
 	}

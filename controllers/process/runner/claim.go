@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -28,8 +29,10 @@ func (i identity) same(o identity) bool {
 	return i.start == o.start
 }
 
-// claim is the content of a claim file: a header, written before the process exists, and lines that are added.
-// A last line without its end was torn by a crash and does not count.
+// claim is one run in an instance's claim file. The file is only ever added to: a header, written before the process exists, and
+// lines about it; then the next run's. (New files cost ten times as much on a file system where many were removed just before.)
+// Each piece begins with a newline and ends with " ." or "}", so one that a crash or a full disk tore does not count and does not
+// spoil the next.
 type claim struct {
 	Boot    string `json:"boot"`
 	ID      string `json:"id"`
@@ -38,29 +41,36 @@ type claim struct {
 	Hash    string `json:"hash"`
 	Note    []byte `json:"note,omitempty"`
 	Cgroup  string `json:"cgroup,omitempty"` // directory, "" when the child claims for itself
-	Started int64  `json:"started"`          // wall time, ns
 	Clock   int64  `json:"clock"`            // boot clock, ns
+	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
 
 	ident    identity
 	stopping time.Time
 	exit     *Exit
+	void     bool // it did not take place and never will
 }
 
-// name is the claim's file name, and its cgroup's.
+// name is the run's name, and its cgroup's.
 func (c *claim) name() string { return c.ID + "." + strconv.Itoa(c.Attempt) }
 
-// header is the first line.
+// header is the first piece.
 func (c *claim) header() []byte {
 	b, err := json.Marshal(c)
 	if err != nil {
 		panic(err) // strings and numbers only
 	}
-	return append(b, '\n')
+	return slices.Concat([]byte("\n"), b, []byte("\n"))
 }
 
-func pidLine(i identity) []byte { return fmt.Appendf(nil, "pid %d %d %d\n", i.pid, i.start, i.ino) }
+// pidLine names the process of the run that began at started. The child that writes it may be late, and the file by then be
+// another's.
+func pidLine(i identity, started int64) []byte {
+	return fmt.Appendf(nil, "\npid %d %d %d %d .\n", i.pid, i.start, i.ino, started)
+}
 
-func stopLine(t time.Time) []byte { return fmt.Appendf(nil, "stop %d\n", t.UnixNano()) }
+func stopLine(t time.Time) []byte { return fmt.Appendf(nil, "\nstop %d .\n", t.UnixNano()) }
+
+func voidLine() []byte { return []byte("\nvoid .\n") }
 
 // exitLine keeps the reason in the kernel's words, as the guardian's records do.
 func exitLine(e *Exit) []byte {
@@ -74,26 +84,28 @@ func exitLine(e *Exit) []byte {
 	default:
 		code, status = cldExited, e.Code
 	}
-	return fmt.Appendf(nil, "exit %d %d %d\n", code, status, e.At.UnixNano())
+	return fmt.Appendf(nil, "\nexit %d %d %d .\n", code, status, e.At.UnixNano())
 }
 
-// parseClaim reads a claim file. Not ok: its header is not whole, so the run never began.
-func parseClaim(data []byte) (*claim, bool) {
-	line, rest, whole := bytes.Cut(data, []byte("\n"))
-	c := &claim{}
-	if !whole || json.Unmarshal(line, c) != nil || c.ID == "" || c.Attempt < 1 {
-		return nil, false
-	}
-	for {
-		line, rest, whole = bytes.Cut(rest, []byte("\n"))
-		if !whole {
-			return c, true
+// parseClaims reads a claim file: its runs, the first one first.
+func parseClaims(data []byte) []*claim {
+	var all []*claim
+	for line := range bytes.Lines(data) {
+		if c := (&claim{}); len(line) > 0 && line[0] == '{' {
+			if json.Unmarshal(line, c) == nil && c.ID != "" && c.Attempt > 0 {
+				all = append(all, c)
+			}
+			continue
 		}
-		c.add(string(line))
+		if text, whole := strings.CutSuffix(string(line), " .\n"); whole && len(all) > 0 {
+			all[len(all)-1].add(text)
+		}
 	}
+	return all
 }
 
-// add takes in one whole line; one that it does not understand is ignored. The first of a sort counts.
+// add takes in one whole line; one that it does not understand is ignored. The first of a sort counts, and no process can
+// claim what is void.
 func (c *claim) add(line string) {
 	f := strings.Fields(line)
 	n := make([]int64, 0, 4)
@@ -105,12 +117,14 @@ func (c *claim) add(line string) {
 		n = append(n, v)
 	}
 	switch {
-	case len(n) == 3 && f[0] == "pid" && c.ident.pid == 0:
+	case len(n) == 4 && f[0] == "pid" && n[3] == c.Started && c.ident.pid == 0 && !c.void:
 		c.ident = identity{pid: int(n[0]), start: uint64(n[1]), ino: uint64(n[2])}
 	case len(n) == 1 && f[0] == "stop" && c.stopping.IsZero():
 		c.stopping = time.Unix(0, n[0])
 	case len(n) == 3 && f[0] == "exit" && c.exit == nil:
 		c.exit = exitOf(int(n[0]), int(n[1]), time.Unix(0, n[2]))
+	case len(f) == 1 && f[0] == "void" && c.ident.pid == 0:
+		c.void = true
 	}
 }
 

@@ -2,8 +2,9 @@
 //
 // At most once. A run is an instance and an attempt. Before it starts, a claim is written to StateDir/claims; then the process
 // is cloned into a cgroup v2 directory of the run's own name. Whoever opens the state directory later sees by that directory
-// whether the run took place, at whatever moment the operator died. Where no cgroup can be made, the child claims the run
-// itself (mirrorguard exec) before it becomes the program. A second Start of the same attempt is refused.
+// whether the run took place, at whatever moment the operator died. Where no cgroup can be made, the child adds itself to the
+// claim (mirrorguard exec) before it becomes the program, unless the claim was made void before. A second Start of the same
+// attempt is refused.
 //
 // No exit code is lost. The operator reads how its child ended without reaping it, writes that into the claim, and only then
 // reaps. The guardian, a subreaper above the operator, does the same with what a killed operator leaves. For a process that is
@@ -13,7 +14,7 @@
 // pidfs) with the claim of the same boot. Signals go through the pidfd.
 //
 // The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else its
-// process group and session (a daemon that left both is not found then).
+// process group and session, and the daemons that left both but have the instance's mark in their environment (Options.Mark).
 //
 // Nothing of the operator is inherited: not its environment, descriptors, ignored or blocked signals, raised limits, umask, or
 // lowered oom_score_adj and nice. For that Open sets the umask of this process to 022, marks all its descriptors

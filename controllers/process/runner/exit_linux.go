@@ -70,6 +70,13 @@ func (r *Runner) takeRecord(p *proc) *Exit {
 	return rec.exit
 }
 
+// unknown settles a run whose exit nobody can tell.
+func (r *Runner) unknown(p *proc) {
+	e := &Exit{At: time.Now()}
+	r.note(p, exitLine(e))
+	r.settle(p, e)
+}
+
 // settle begins the end of a run whose exit is known, or never will be: the rest of its tree dies first.
 func (r *Runner) settle(p *proc, e *Exit) {
 	p.exit, p.phase = e, draining

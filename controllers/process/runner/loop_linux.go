@@ -48,7 +48,7 @@ func (r *Runner) tell(notify func(id string)) {
 	}
 	for _, p := range told {
 		r.mu.Lock()
-		if p.cgroup != "" && r.procs[p.ID] == p && !r.busy[p.ID] { // else Start or Forget removes it
+		if p.cgroup != "" && p.noted && r.procs[p.ID] == p && !r.busy[p.ID] { // else Start or Forget removes it
 			removeCgroup(p.cgroup)
 		}
 		r.mu.Unlock()
@@ -170,7 +170,7 @@ func (r *Runner) overdue(now time.Time) {
 		case p.phase == asking && !now.Before(p.deadline):
 			r.ask(p)
 			if p.phase == asking {
-				r.settle(p, &Exit{At: now})
+				r.unknown(p)
 			}
 		case p.phase == draining && (!now.Before(p.deadline) || !p.next.IsZero() && !now.Before(p.next)):
 			r.drain(p, now)

@@ -87,6 +87,32 @@ func allProcesses(fn func(stat)) {
 	}
 }
 
+// children lists the children of a process, from the kernel's own lists where it has them.
+func children(pid int) []int {
+	var all []int
+	tasks := "/proc/" + strconv.Itoa(pid) + "/task"
+	entries, err := os.ReadDir(tasks)
+	for _, e := range entries {
+		var data []byte
+		if data, err = os.ReadFile(tasks + "/" + e.Name() + "/children"); err != nil {
+			break
+		}
+		for _, f := range strings.Fields(string(data)) {
+			if n, err := strconv.Atoi(f); err == nil {
+				all = append(all, n)
+			}
+		}
+	}
+	if err != nil {
+		allProcesses(func(s stat) {
+			if s.ppid == pid {
+				all = append(all, s.pid)
+			}
+		})
+	}
+	return all
+}
+
 // cgroupOf gives the cgroup v2 path of a process, of a zombie too.
 func cgroupOf(pid int) string {
 	var buf [8192]byte

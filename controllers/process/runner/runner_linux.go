@@ -22,7 +22,8 @@ type Runner struct {
 	claims, exits string
 	calm          bool // new processes must lose our negative oom_score_adj or nice
 
-	epoll, wake, watch int // the loop's epoll, an eventfd that wakes it, inotify on exits
+	held               map[uint64]int // pidfds of an earlier operator, during Open
+	epoll, wake, watch int            // the loop's epoll, an eventfd that wakes it, inotify on exits
 
 	mu    sync.Mutex
 	procs map[string]*proc
@@ -31,6 +32,7 @@ type Runner struct {
 	timed map[*proc]bool  // those with a deadline
 	told  []*proc         // ended, notify not called yet
 	table []stat          // all processes, for this turn of the loop; nil when not read
+	lost  []stat          // those of the table that have lost their parent and are no run
 }
 
 // phase is how far the end of a run has come.
@@ -54,6 +56,7 @@ type proc struct {
 	exit     *Exit // known, not published
 	zombie   bool  // not reaped: its exit could not be written
 	escaped  bool  // the main process left its cgroup
+	noted    bool  // the claim says that it took place, so its cgroup need not
 	deadline time.Time
 	next     time.Time     // next round of killing
 	pause    time.Duration // between two rounds
@@ -65,7 +68,7 @@ func newProc(c *claim) *proc {
 			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid,
 			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), Stopping: c.stopping,
 		},
-		ident: c.ident, cgroup: c.Cgroup, pidfd: -1, events: -1,
+		ident: c.ident, cgroup: c.Cgroup, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
 	}
 }
 
@@ -87,6 +90,8 @@ func Open(o Options) (*Runner, error) {
 	if r.boot, err = bootID(); err != nil {
 		return nil, fmt.Errorf("cannot read the boot id: %w", err)
 	}
+	r.held = takePidfds()
+	defer r.dropPidfds()
 	r.calm = prepareProcess()
 	if err := r.probe(); err != nil {
 		return nil, err
@@ -100,6 +105,13 @@ func Open(o Options) (*Runner, error) {
 		return nil, err
 	}
 	return r, nil
+}
+
+func (r *Runner) dropPidfds() {
+	for _, fd := range r.held {
+		unix.Close(fd)
+	}
+	r.held = nil
 }
 
 // openLoop makes what Run waits on.
@@ -186,6 +198,7 @@ func (r *Runner) Forget(id string) error {
 	delete(r.procs, id)
 	r.busy[id] = true
 	r.mu.Unlock()
+	os.Remove(r.file(id))
 	r.discard(p)
 	r.mu.Lock()
 	delete(r.busy, id)
@@ -193,7 +206,7 @@ func (r *Runner) Forget(id string) error {
 	return nil
 }
 
-// discard removes the traces of a run that nobody lists any more. A zombie is reaped now: its exit was told.
+// discard removes the traces of a run that nobody lists any more, but for its claim. A zombie is reaped now: its exit was told.
 func (r *Runner) discard(p *proc) {
 	if p.zombie {
 		reap(p.pidfd)
@@ -201,7 +214,6 @@ func (r *Runner) discard(p *proc) {
 	r.mu.Lock()
 	r.release(p)
 	r.mu.Unlock()
-	os.Remove(r.file(p.ID, p.Attempt))
 	if p.ident.pid != 0 {
 		os.Remove(r.recordFile(p.ident))
 	}
@@ -222,29 +234,34 @@ func (r *Runner) release(p *proc) {
 	delete(r.timed, p)
 }
 
-func (r *Runner) file(id string, attempt int) string {
-	return r.claims + "/" + id + "." + strconv.Itoa(attempt)
-}
+func (r *Runner) file(id string) string { return r.claims + "/" + id }
 
 func (r *Runner) recordFile(i identity) string {
 	return r.exits + "/" + strconv.Itoa(i.pid) + "-" + strconv.FormatUint(i.start, 10)
 }
 
-// note adds a line to a run's claim.
-func (r *Runner) note(p *proc, line []byte) error {
-	fd, err := unix.Open(r.file(p.ID, p.Attempt), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
+// note adds a piece to a run's claim. A pid or exit line makes sure that the run is never taken for one that did not take place.
+func (r *Runner) note(p *proc, piece []byte) error {
+	err := r.add(p.ID, piece)
+	if err == nil {
+		p.noted = true
+	}
+	return err
+}
+
+func (r *Runner) add(id string, piece []byte) error {
+	fd, err := unix.Open(r.file(id), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	return writeAll(fd, line)
+	return writeAll(fd, piece)
 }
 
-// writeAll writes a line in one piece; a part of it does not count, and the next line must not continue it.
-func writeAll(fd int, line []byte) error {
-	n, err := unix.Write(fd, line)
-	if err == nil && n < len(line) {
-		unix.Write(fd, []byte("\n"))
+// writeAll writes a piece whole; a part of it does not count.
+func writeAll(fd int, piece []byte) error {
+	n, err := unix.Write(fd, piece)
+	if err == nil && n < len(piece) {
 		err = unix.ENOSPC
 	}
 	return err

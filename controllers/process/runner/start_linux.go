@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -24,7 +23,7 @@ func (r *Runner) Start(s Spec) (Instance, error) {
 	if err != nil {
 		return Instance{}, err
 	}
-	p, err := r.begin(s)
+	p, err := r.begin(s, old)
 	r.mu.Lock()
 	delete(r.busy, s.ID)
 	if err != nil {
@@ -75,7 +74,7 @@ func (r *Runner) reserve(s Spec) (*proc, error) {
 }
 
 // begin writes the claim and starts the process in the way that this host has.
-func (r *Runner) begin(s Spec) (*proc, error) {
+func (r *Runner) begin(s Spec, old *proc) (*proc, error) {
 	c := &claim{
 		Boot: r.boot, ID: s.ID, Attempt: s.Attempt, Owner: s.Owner, Hash: s.Hash, Note: slices.Clone(s.Note),
 		Started: time.Now().UnixNano(), Clock: int64(bootClock()),
@@ -85,8 +84,17 @@ func (r *Runner) begin(s Spec) (*proc, error) {
 		c.Cgroup = r.caps.CgroupV2 + "/" + c.name()
 		start = r.startCloned
 	}
-	pidfd, err := start(s, c)
+	fd, err := r.claim(c, old)
 	if err != nil {
+		return nil, fmt.Errorf("cannot start %q: cannot write its claim: %w", s.ID, err)
+	}
+	defer unix.Close(fd)
+	pidfd, err := start(s, c, fd)
+	if err != nil {
+		writeAll(fd, voidLine())
+		if old == nil {
+			unix.Unlink(r.file(s.ID))
+		}
 		return nil, err
 	}
 	if r.calm {
@@ -97,35 +105,60 @@ func (r *Runner) begin(s Spec) (*proc, error) {
 	return p, nil
 }
 
-// write makes a claim file that was not there.
-func (c *claim) write(file string) (int, error) {
-	fd, err := unix.Open(file, unix.O_WRONLY|unix.O_CREAT|unix.O_EXCL|unix.O_APPEND|unix.O_CLOEXEC, 0o600)
-	if errors.Is(err, unix.EEXIST) {
-		err = ErrTaken
+// claimLimit is the size from which an instance's claim file is begun anew.
+const claimLimit = 64 << 10
+
+// claim adds the header of a run to its instance's file.
+func (r *Runner) claim(c *claim, old *proc) (int, error) {
+	file, flags := r.file(c.ID), unix.O_RDWR|unix.O_APPEND|unix.O_CLOEXEC
+	if old == nil {
+		flags |= unix.O_CREAT | unix.O_EXCL
 	}
-	if err == nil {
-		if err = writeAll(fd, c.header()); err != nil {
-			unix.Close(fd)
-			unix.Unlink(file)
-		}
+	fd, err := unix.Open(file, flags, 0o600)
+	if errors.Is(err, unix.EEXIST) {
+		return -1, ErrTaken
 	}
 	if err != nil {
-		return -1, fmt.Errorf("cannot start %q: cannot write its claim: %w", c.ID, err)
+		return -1, err
+	}
+	var st unix.Stat_t
+	if old != nil && unix.Fstat(fd, &st) == nil && st.Size > claimLimit {
+		unix.Close(fd)
+		if fd, err = r.renew(old); err != nil {
+			return -1, err
+		}
+	}
+	if err = writeAll(fd, c.header()); err != nil {
+		unix.Close(fd)
+		if old == nil {
+			unix.Unlink(file)
+		}
+		return -1, err
 	}
 	return fd, nil
 }
 
-// startCloned claims by the cgroup that the process is cloned into.
-func (r *Runner) startCloned(s Spec, c *claim) (int, error) {
-	file := r.file(c.ID, c.Attempt)
-	fd, err := c.write(file)
-	if err != nil {
+// renew begins a claim file anew with what still counts of it: the last run, which has ended.
+func (r *Runner) renew(old *proc) (int, error) {
+	c := &claim{
+		Boot: r.boot, ID: old.ID, Attempt: old.Attempt, Owner: old.Owner, Hash: old.Hash, Note: old.Note,
+		Cgroup: old.cgroup, Started: old.Started.UnixNano(), Clock: int64(old.Boot),
+	}
+	text := slices.Concat(c.header(), pidLine(old.ident, c.Started), exitLine(old.Exit))
+	tmp := r.claims + "/." + old.ID
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
 		return -1, err
 	}
-	defer unix.Close(fd)
+	if err := unix.Rename(tmp, r.file(old.ID)); err != nil {
+		return -1, err
+	}
+	return unix.Open(r.file(old.ID), unix.O_RDWR|unix.O_APPEND|unix.O_CLOEXEC, 0)
+}
+
+// startCloned claims by the cgroup that the process is cloned into.
+func (r *Runner) startCloned(s Spec, c *claim, fd int) (int, error) {
 	dir, err := makeCgroup(c.Cgroup)
 	if err != nil {
-		unix.Unlink(file)
 		return -1, fmt.Errorf("cannot start %q: cannot make cgroup %q: %w", s.ID, c.Cgroup, err)
 	}
 	defer unix.Close(dir)
@@ -135,13 +168,13 @@ func (r *Runner) startCloned(s Spec, c *claim) (int, error) {
 	pid, err := fork(s.Path, s.Argv, attr)
 	if err != nil {
 		removeCgroup(c.Cgroup)
-		unix.Unlink(file)
 		return -1, explain(s, "", err)
 	}
-	c.ident, _ = identify(pid, *pidfd) // it is our child and not reaped
-	if err := writeAll(fd, pidLine(c.ident)); err != nil {
+	i, _ := identify(pid, *pidfd) // it is our child and not reaped
+	if err := writeAll(fd, pidLine(i, c.Started)); err != nil {
 		r.o.Log.Info("a claim has no process id, its cgroup stands for it", "instance", s.ID, "reason", err.Error())
 	}
+	c.ident = i
 	return *pidfd, nil
 }
 
@@ -159,80 +192,4 @@ func directory(s Spec) string {
 		return "/"
 	}
 	return s.Dir
-}
-
-// startHelped lets the child claim for itself: mirrorguard turns the offer into the claim and then becomes the program.
-func (r *Runner) startHelped(s Spec, c *claim) (int, error) {
-	file := r.file(c.ID, c.Attempt)
-	if unix.Access(file, unix.F_OK) == nil {
-		return -1, fmt.Errorf("cannot start %q, attempt %d: %w", s.ID, s.Attempt, ErrTaken)
-	}
-	offer := file + ".new"
-	fd, err := c.write(offer)
-	if err != nil {
-		return -1, err
-	}
-	unix.Close(fd)
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		unix.Unlink(offer)
-		return -1, fmt.Errorf("cannot start %q: %w", s.ID, err)
-	}
-	defer unix.Close(pipe[0])
-	attr, pidfd := attributes(s)
-	attr.Dir = "/"
-	attr.Files = append(attr.Files, uintptr(pipe[1]))
-	_, err = fork(r.o.Guard, helperArgs(s, file), attr)
-	unix.Close(pipe[1])
-	if err != nil {
-		unix.Unlink(offer)
-		if errors.Is(err, unix.E2BIG) {
-			return -1, explain(s, "", err)
-		}
-		return -1, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %w", s.ID, r.o.Guard, err)
-	}
-	if err := r.hear(s, c, pipe[0], *pidfd); err != nil {
-		unix.Close(*pidfd)
-		unix.Unlink(offer)
-		return -1, err
-	}
-	return *pidfd, nil
-}
-
-// helperArgs is mirrorguard's command line. It keeps the operator's user until it has claimed.
-func helperArgs(s Spec, file string) []string {
-	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s)}
-	if c := s.Credential; c != nil {
-		groups := make([]string, len(c.Groups))
-		for i, g := range c.Groups {
-			groups[i] = strconv.FormatUint(uint64(g), 10)
-		}
-		args = append(args, "-u", fmt.Sprintf("%d:%d:%s", c.Uid, c.Gid, strings.Join(groups, ",")))
-	}
-	return append(append(args, file, "--", s.Path), s.Argv...)
-}
-
-// hear waits until the helper became the program, which closes the pipe, or told why not.
-func (r *Runner) hear(s Spec, c *claim, pipe, pidfd int) error {
-	var buf [64]byte
-	n, err := unix.Read(pipe, buf[:])
-	for err == unix.EINTR {
-		n, err = unix.Read(pipe, buf[:])
-	}
-	file := r.file(c.ID, c.Attempt)
-	data, _ := os.ReadFile(file)
-	claimed, ok := parseClaim(data)
-	if n <= 0 && ok {
-		c.ident = claimed.ident
-		return nil
-	}
-	for unix.Waitid(waitPidfd, pidfd, nil, unix.WEXITED, nil) == unix.EINTR { // it ends by itself
-	}
-	unix.Unlink(file)
-	if n <= 0 {
-		return fmt.Errorf("cannot start %q: its claim could not be written", s.ID)
-	}
-	stage, number, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
-	errno, _ := strconv.Atoi(number)
-	return explain(s, stage, syscall.Errno(errno))
 }

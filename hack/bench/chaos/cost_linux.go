@@ -37,6 +37,9 @@ func costs(guard string) error {
 		return err
 	}
 	show("crash to replacement: floor", replace)
+	if err := bareMany(); err != nil {
+		return err
+	}
 	for _, parent := range []string{"", runner.NoCgroup} {
 		if err := cost(guard, parent); err != nil {
 			return err
@@ -76,6 +79,29 @@ func bareReplace() ([]time.Duration, error) {
 	unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
 	unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil)
 	return all, unix.Close(fd)
+}
+
+// bareMany executes 500 processes, one after the other: Go forks one at a time.
+func bareMany() error {
+	began := time.Now()
+	var fds []int
+	for range 500 {
+		var fd int
+		_, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: true, PidFD: &fd}})
+		if err != nil {
+			return err
+		}
+		fds = append(fds, fd)
+	}
+	fmt.Printf("%-32s  %7.0f\n", "500 starts: floor", float64(time.Since(began))/1e6)
+	for _, fd := range fds {
+		unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
+	for _, fd := range fds {
+		unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED, nil)
+		unix.Close(fd)
+	}
+	return nil
 }
 
 // bench is a runner whose ends are told through a channel.

@@ -133,9 +133,11 @@ func (v variant) count(dir string, res *result) error {
 	return nil
 }
 
-// kill kills operators and guardians at seeded moments.
+// kill kills operators and guardians at seeded moments. A guardian is killed under a living operator, and the next kill waits
+// for the new one: when both die at once nobody is left to go on.
 func (v variant) kill(ctx context.Context, dir, self string, res *result) {
 	rnd := rand.New(rand.NewSource(v.seed))
+	var dead, away int // the operator and the guardian killed last: they may have no successor yet, or be dying still
 	for res.kills < v.kills || res.guardKills < v.guardKills {
 		select {
 		case <-ctx.Done():
@@ -145,19 +147,24 @@ func (v variant) kill(ctx context.Context, dir, self string, res *result) {
 		text, _ := os.ReadFile(filepath.Join(dir, "pids"))
 		var operator, guardian int
 		fmt.Sscan(string(text), &operator, &guardian)
+		if operator == dead || guardian == away {
+			continue
+		}
 		left := v.kills - res.kills + v.guardKills - res.guardKills
-		if rnd.Intn(left) < v.guardKills-res.guardKills {
-			if killExactly(guardian, "mirrorguard\x00", dir) {
-				res.guardKills++
+		if rnd.Intn(left) >= v.guardKills-res.guardKills {
+			if killExactly(operator, unix.SIGKILL, self+"\x00operator", dir) {
+				res.kills++
+				dead = operator
 			}
-		} else if killExactly(operator, self+"\x00operator", dir) {
-			res.kills++
+		} else if killExactly(operator, 0, self+"\x00operator", dir) && killExactly(guardian, unix.SIGKILL, "mirrorguard\x00", dir) {
+			res.guardKills++
+			away = guardian
 		}
 	}
 }
 
-// killExactly kills a process when it is what the file said, and not another with its number.
-func killExactly(pid int, name, dir string) bool {
+// killExactly signals a process when it is what the file said, and not another with its number.
+func killExactly(pid int, sig unix.Signal, name, dir string) bool {
 	if pid <= 1 {
 		return false
 	}
@@ -170,5 +177,5 @@ func killExactly(pid int, name, dir string) bool {
 	if err != nil || !strings.HasPrefix(string(line), name) || !strings.Contains(string(line), dir) {
 		return false
 	}
-	return unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0) == nil
+	return unix.PidfdSendSignal(fd, sig, nil, 0) == nil
 }

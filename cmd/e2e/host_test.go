@@ -1,0 +1,261 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+
+	"mirroros.dev/mirroros/specs"
+)
+
+// host is one operator with directories of its own. Its paths are short: a socket's name ends at 107 bytes.
+type host struct {
+	dir, manifests, state, run string
+	args                       []string
+	user                       *syscall.Credential
+	cmd                        *exec.Cmd
+	done                       chan struct{}
+	log                        *gbytes.Buffer
+}
+
+// newHost makes the directories and sees to it that nothing is left of them, also when the spec fails.
+func newHost() *host {
+	GinkgoHelper()
+	dir, err := os.MkdirTemp("", "mo")
+	Expect(err).NotTo(HaveOccurred())
+	h := &host{dir: dir, manifests: dir + "/m", state: dir + "/s", run: dir + "/r"}
+	Expect(os.Mkdir(h.manifests, 0o755)).To(Succeed())
+	DeferCleanup(func() {
+		if CurrentSpecReport().Failed() {
+			h.report()
+		}
+		h.end()
+		Expect(os.RemoveAll(dir)).To(Succeed())
+	})
+	return h
+}
+
+// write puts a manifest into place as a careful editor does: whole.
+func (h *host) write(name string, docs ...string) {
+	GinkgoHelper()
+	path := filepath.Join(h.manifests, name)
+	Expect(os.MkdirAll(filepath.Dir(path), 0o755)).To(Succeed())
+	tmp := filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".tmp")
+	Expect(os.WriteFile(tmp, []byte(strings.Join(docs, "---\n")), 0o644)).To(Succeed())
+	Expect(os.Rename(tmp, path)).To(Succeed())
+}
+
+func (h *host) remove(name string) {
+	GinkgoHelper()
+	Expect(os.Remove(filepath.Join(h.manifests, name))).To(Succeed())
+}
+
+// process is the manifest of a Process that runs the test workload; more are further lines of its spec.
+func process(name string, args []string, more ...string) string {
+	quoted := make([]string, len(args))
+	for i, a := range args {
+		quoted[i] = fmt.Sprintf("%q", a)
+	}
+	doc := fmt.Sprintf("apiVersion: mirroros.dev/v1alpha1\nkind: Process\nmetadata: {name: %s}\nspec:\n  command: [%s]\n",
+		name, strings.Join(append([]string{bin + "/workload"}, quoted...), ", "))
+	for _, m := range more {
+		doc += "  " + strings.ReplaceAll(m, "\n", "\n  ") + "\n"
+	}
+	return doc
+}
+
+// start runs the operator and waits until its API answers.
+func (h *host) start() {
+	GinkgoHelper()
+	h.log = gbytes.NewBuffer()
+	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
+	h.cmd = exec.Command(bin+"/mirrorosd", args...)
+	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
+	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
+	Expect(h.cmd.Start()).To(Succeed())
+	done := make(chan struct{})
+	h.done = done
+	cmd := h.cmd
+	go func() { _ = cmd.Wait(); close(done) }()
+	h.answers()
+}
+
+// answers waits until the operator's API does.
+func (h *host) answers() {
+	GinkgoHelper()
+	Eventually(func() int { _, _, code := h.ctl("version"); return code }).Should(Equal(0), "the operator does not answer")
+}
+
+// ctl runs mirrorctl.
+func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
+	return h.ctlIn("", args...)
+}
+
+func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
+	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
+	var o, e bytes.Buffer
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
+	_ = cmd.Run()
+	return o.String(), e.String(), cmd.ProcessState.ExitCode()
+}
+
+// must runs mirrorctl and expects code 0.
+func (h *host) must(args ...string) string {
+	GinkgoHelper()
+	out, errs, code := h.ctl(args...)
+	Expect(code).To(Equal(0), "mirrorctl %s: %s%s", strings.Join(args, " "), out, errs)
+	return out
+}
+
+// info is what GET /mirroros/host says.
+type info struct {
+	PID         int `json:"pid"`
+	GuardianPID int `json:"guardianPid"`
+}
+
+func (h *host) info() info {
+	GinkgoHelper()
+	var i info
+	Expect(json.Unmarshal([]byte(h.must("get", "--raw", "/mirroros/host")), &i)).To(Succeed())
+	return i
+}
+
+// instances by name, as the operator reports them.
+func (h *host) instances() map[string]specs.Instance {
+	out, _, code := h.ctl("get", "instances", "-o", "json")
+	var list struct{ Items []specs.Instance }
+	if code != 0 || json.Unmarshal([]byte(out), &list) != nil {
+		return nil
+	}
+	m := map[string]specs.Instance{}
+	for _, i := range list.Items {
+		m[i.Name] = i
+	}
+	return m
+}
+
+// pids of all running instances, by instance name.
+func (h *host) pids() map[string]int32 {
+	m := map[string]int32{}
+	for n, i := range h.instances() {
+		if i.Status.State.Running != nil {
+			m[n] = i.Status.PID
+		}
+	}
+	return m
+}
+
+// pidOf waits for the one running and ready instance of a process.
+func (h *host) pidOf(name string) int {
+	GinkgoHelper()
+	var pid int32
+	Eventually(func(g Gomega) {
+		var found []specs.Instance
+		for i := range maps.Values(h.instances()) {
+			if i.Spec.Process == name && i.Status.State.Running != nil && i.Status.Ready {
+				found = append(found, i)
+			}
+		}
+		g.Expect(found).To(HaveLen(1), "instances of %s", name)
+		pid = found[0].Status.PID
+	}).Should(Succeed())
+	return int(pid)
+}
+
+// ready waits until all that is declared is ready.
+func (h *host) ready() {
+	GinkgoHelper()
+	Eventually(func() string {
+		out, errs, code := h.ctl("status")
+		if code == 0 {
+			return ""
+		}
+		return out + errs
+	}).Should(BeEmpty())
+}
+
+// kill ends one process that this test started, for certain, and waits until it is gone.
+func kill(pid int) {
+	GinkgoHelper()
+	Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+	Eventually(func() bool { return alive(pid) }).Should(BeFalse())
+}
+
+// alive tells whether a process is there and no zombie.
+func alive(pid int) bool {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return false
+	}
+	_, rest, _ := bytes.Cut(stat, []byte(") "))
+	return len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
+}
+
+// end stops everything: the polite way, then whatever is left, by pid.
+func (h *host) end() {
+	if h.cmd == nil {
+		return
+	}
+	_, _, _ = h.ctl("shutdown", "--wait", "--timeout", "10s")
+	deadline := time.Now().Add(10 * time.Second)
+	for len(h.ours()) > 0 && time.Now().Before(deadline) {
+		select {
+		case <-h.done:
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	for _, pid := range h.ours() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
+	select {
+	case <-h.done:
+	case <-time.After(5 * time.Second):
+	}
+}
+
+// ours lists the processes that carry this host's directory in their arguments or directory: operator, guardian, workloads.
+func (h *host) ours() []int {
+	var pids []int
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		args, _ := os.ReadFile(d + "/cmdline")
+		cwd, _ := os.Readlink(d + "/cwd")
+		exe, _ := os.Readlink(d + "/exe")
+		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
+			continue
+		}
+		var pid int
+		_, _ = fmt.Sscan(filepath.Base(d), &pid)
+		pids = append(pids, pid)
+	}
+	return pids
+}
+
+// report prints what a person would look at after a failure.
+func (h *host) report() {
+	for _, args := range [][]string{{"status"}, {"get", "all"}, {"events"}} {
+		out, errs, code := h.ctl(args...)
+		GinkgoWriter.Printf("--- mirrorctl %s (exit %d)\n%s%s", strings.Join(args, " "), code, out, errs)
+	}
+	if h.log != nil {
+		GinkgoWriter.Printf("--- operator log\n%s\n", h.log.Contents())
+	}
+}
+
+// same tells how many pids of before are unchanged in after.
+func same(before, after map[string]int32) int {
+	return len(slices.DeleteFunc(slices.Collect(maps.Keys(before)), func(n string) bool { return before[n] != after[n] }))
+}

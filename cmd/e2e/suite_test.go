@@ -1,0 +1,79 @@
+// Package e2e drives the real programs: it holds tests only.
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+func TestE2E(t *testing.T) {
+	if testing.Short() {
+		t.Log("the end-to-end tests run by themselves: make e2e")
+		return
+	}
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(10 * time.Second)
+	SetDefaultEventuallyPollingInterval(10 * time.Millisecond)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "e2e", cfg, rep)
+}
+
+// bin holds the programs under test, built once for all parallel processes, or taken from MIRROROS_BIN.
+var bin string
+
+var _ = SynchronizedBeforeSuite(func() []byte {
+	if dir := os.Getenv("MIRROROS_BIN"); dir != "" {
+		return []byte(dir)
+	}
+	dir, err := os.MkdirTemp("", "mo-bin")
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.Chmod(dir, 0o755)).To(Succeed())
+	args := []string{"build", "-o", dir + "/"}
+	if os.Getenv("MIRROROS_TEST_RACE") != "" {
+		args = append(args, "-race")
+	}
+	root, err := filepath.Abs("../..")
+	Expect(err).NotTo(HaveOccurred())
+	cmd := exec.Command("go", append(args, "./cmd/mirrorosd", "./cmd/mirrorctl")...)
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	// The guardian, the workloads and the demo programs are what they are in production: static, without the race detector.
+	cmd = exec.Command("go", "build", "-o", dir+"/", "./cmd/mirrorguard", "./hack/workload", "./hack/demomodel", "./hack/demoworker")
+	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
+	out, err = cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	return []byte(dir)
+}, func(dir []byte) { bin = string(dir) })
+
+var _ = SynchronizedAfterSuite(func() {}, func() {
+	Expect(running(bin+"/")).To(BeEmpty(), "a process of the tests is left over")
+	if os.Getenv("MIRROROS_BIN") == "" {
+		Expect(os.RemoveAll(bin)).To(Succeed())
+	}
+})
+
+// running lists the processes, zombies apart, whose program's path begins with prefix.
+func running(prefix string) []string {
+	var found []string
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	for _, d := range dirs {
+		exe, err := os.Readlink(d + "/exe")
+		if err != nil || !strings.HasPrefix(exe, prefix) {
+			continue
+		}
+		args, _ := os.ReadFile(d + "/cmdline")
+		pid, _ := strconv.Atoi(filepath.Base(d))
+		found = append(found, strconv.Itoa(pid)+" "+strings.ReplaceAll(string(args), "\x00", " "))
+	}
+	return found
+}

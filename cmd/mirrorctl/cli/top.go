@@ -1,0 +1,189 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mirroros.dev/mirroros/specs"
+)
+
+// topPeriod is how long processor time is measured.
+const topPeriod = 500 * time.Millisecond
+
+// usage is what one instance, or all of a process, uses.
+type usage struct {
+	Name      string  `json:"name"`
+	Instances int     `json:"instances"`
+	CPU       float64 `json:"cpuPercent"`
+	PSS       int64   `json:"pssBytes,omitempty"`
+	RSS       int64   `json:"rssBytes"`
+	Processes int     `json:"processes"`
+	Threads   int     `json:"threads"`
+	PID       int     `json:"pid,omitempty"`
+	noPSS     bool
+}
+
+func newTop(c *command) *cobra.Command {
+	var output, selector, by string
+	cmd := &cobra.Command{
+		Use:   "top [processes|instances]",
+		Short: "Show what uses processor and memory",
+		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor. Memory is the proportional
+share (PSS) where the kernel tells it, else what is resident (RSS), which counts shared pages again for each process.`,
+		Example: `  mirrorctl top
+  mirrorctl top instances --sort-by memory
+  mirrorctl top -l tier=model -o json`,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"processes", "instances"}, cobra.ShellCompDirectiveNoFileComp),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkFormat(output, "json", "yaml"); err != nil {
+				return err
+			}
+			kind := specs.KindOf("Process")
+			if len(args) > 0 {
+				k, err := findKind(args[0])
+				if err != nil {
+					return err
+				}
+				kind = k
+			}
+			if kind.Kind != "Process" && kind.Kind != "Instance" {
+				return usageError("top shows processes or instances")
+			}
+			if !slices.Contains([]string{"cpu", "memory", "name"}, by) {
+				return usageError("--sort-by %s: want cpu, memory or name", by)
+			}
+			return c.top(cmd.Context(), topOptions{kind.Kind == "Instance", selector, by, output})
+		},
+	}
+	f := cmd.Flags()
+	f.StringVarP(&output, "output", "o", "", "json or yaml")
+	f.StringVarP(&selector, "selector", "l", "", "only processes with these labels")
+	f.StringVar(&by, "sort-by", "cpu", "cpu, memory or name")
+	_ = cmd.RegisterFlagCompletionFunc("sort-by", cobra.FixedCompletions([]string{"cpu", "memory", "name"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+type topOptions struct {
+	instances    bool
+	selector, by string
+	output       string
+}
+
+func (c *command) top(ctx context.Context, o topOptions) error {
+	list, err := listOf[specs.Instance](ctx, c, "")
+	if err != nil {
+		return err
+	}
+	if o.selector != "" {
+		processes, err := listOf[specs.Process](ctx, c, o.selector)
+		if err != nil {
+			return err
+		}
+		list = slices.DeleteFunc(list, func(i specs.Instance) bool {
+			return !slices.ContainsFunc(processes, func(p specs.Process) bool { return p.Name == i.Spec.Process })
+		})
+	}
+	list = slices.DeleteFunc(list, func(i specs.Instance) bool { return i.Status.PID == 0 })
+	all, err := measure(ctx, list, topPeriod)
+	if err != nil {
+		return err
+	}
+	if !o.instances {
+		all = byProcess(all, list)
+	}
+	sortUsage(all, o.by)
+	if o.output != "" {
+		return printObject(c.Out, o.output, map[string]any{"items": all})
+	}
+	if len(all) == 0 {
+		fmt.Fprintln(c.Err, "Nothing runs.")
+		return nil
+	}
+	c.printUsage(all, o.instances)
+	return nil
+}
+
+// byProcess adds up the instances of each process. Both lists are in the same order.
+func byProcess(all []usage, list []specs.Instance) []usage {
+	sums := map[string]*usage{}
+	var names []string
+	for i, u := range all {
+		name := list[i].Spec.Process
+		s := sums[name]
+		if s == nil {
+			s = &usage{Name: name}
+			sums[name] = s
+			names = append(names, name)
+		}
+		s.Instances++
+		s.CPU, s.PSS, s.RSS = s.CPU+u.CPU, s.PSS+u.PSS, s.RSS+u.RSS
+		s.Processes, s.Threads, s.noPSS = s.Processes+u.Processes, s.Threads+u.Threads, s.noPSS || u.noPSS
+	}
+	out := make([]usage, len(names))
+	for i, n := range names {
+		out[i] = *sums[n]
+	}
+	return out
+}
+
+func (u *usage) memory(pss bool) int64 {
+	if pss {
+		return u.PSS
+	}
+	return u.RSS
+}
+
+// allPSS tells whether the proportional share is known of all, so that the numbers may be compared.
+func allPSS(all []usage) bool {
+	return !slices.ContainsFunc(all, func(u usage) bool { return u.noPSS })
+}
+
+func sortUsage(all []usage, by string) {
+	pss := allPSS(all)
+	slices.SortFunc(all, func(a, b usage) int {
+		switch by {
+		case "cpu":
+			return cmp.Or(cmp.Compare(b.CPU, a.CPU), cmp.Compare(a.Name, b.Name))
+		case "memory":
+			return cmp.Or(cmp.Compare(b.memory(pss), a.memory(pss)), cmp.Compare(a.Name, b.Name))
+		}
+		return cmp.Compare(a.Name, b.Name)
+	})
+}
+
+func (c *command) printUsage(all []usage, instances bool) {
+	pss := allPSS(all)
+	memory, second := "RSS", "INSTANCES"
+	if pss {
+		memory = "PSS"
+	}
+	if instances {
+		second = "PID"
+	}
+	var rows [][]string
+	for _, u := range all {
+		n := u.Instances
+		if instances {
+			n = u.PID
+		}
+		rows = append(rows, []string{u.Name, fmt.Sprint(n), fmt.Sprintf("%.1f", u.CPU), bytesText(u.memory(pss)), fmt.Sprint(u.Processes), fmt.Sprint(u.Threads)})
+	}
+	columns(c.Out, []string{"NAME", second, "CPU%", memory, "TASKS", "THREADS"}, rows)
+}
+
+// bytesText is a size in a unit that fits.
+func bytesText(n int64) string {
+	switch {
+	case n < 1<<20:
+		return fmt.Sprintf("%dKi", n>>10)
+	case n < 10<<30:
+		return fmt.Sprintf("%dMi", n>>20)
+	}
+	return fmt.Sprintf("%.1fGi", float64(n)/(1<<30))
+}

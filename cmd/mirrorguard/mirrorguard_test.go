@@ -1,0 +1,245 @@
+//go:build linux
+
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/gbytes"
+	"github.com/onsi/gomega/gexec"
+)
+
+// operator does what a script says, a word at a time, and never returns.
+//
+//	exit:N  end with N       end:N   say that it is on purpose, and end with N     kill  die by SIGKILL
+//	trap    wait for SIGTERM, then end with 0         orphan:N  leave a child in a session of its own that ends with N
+//	child:N leave a child in this session that ends with N      once:FILE  end with 0 unless FILE could be made
+func operator(script string) {
+	fmt.Println("started", os.Getpid(), os.Getppid() == guardian())
+	for _, word := range strings.Fields(script) {
+		verb, arg, _ := strings.Cut(word, ":")
+		n, _ := strconv.Atoi(arg)
+		switch verb {
+		case "exit":
+			os.Exit(n)
+		case "end":
+			syscall.Write(3, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+			os.Exit(n)
+		case "kill":
+			for {
+				syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			}
+		case "once":
+			f, err := os.OpenFile(arg, os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil {
+				os.Exit(0)
+			}
+			f.Close()
+		case "trap":
+			ch := make(chan os.Signal, 4)
+			signal.Notify(ch, syscall.SIGTERM)
+			fmt.Println("trapped")
+			<-ch
+			select { // a second signal would come at once
+			case <-ch:
+				fmt.Println("signalled twice")
+			case <-time.After(20 * time.Millisecond):
+			}
+			fmt.Println("signalled")
+			os.Exit(0)
+		case "orphan", "child":
+			syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit " + arg}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: verb == "orphan"}})
+		}
+	}
+	os.Exit(0)
+}
+
+func guardian() int {
+	n, _ := strconv.Atoi(os.Getenv("MIRROROS_GUARD"))
+	return n
+}
+
+var _ = Describe("mirrorguard run", func() {
+	var state string
+	BeforeEach(func() { state = GinkgoT().TempDir() })
+
+	run := func(script string, options ...string) *gexec.Session {
+		GinkgoHelper()
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		args := append([]string{"run", "--state", state}, options...)
+		cmd := exec.Command(guard, append(args, "--", self, "x")...)
+		cmd.Env = append(os.Environ(), "GUARD_CHILD="+script)
+		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() { s.Terminate().Wait() })
+		return s
+	}
+	records := func() []string {
+		names, err := filepath.Glob(state + "/exits/*")
+		Expect(err).NotTo(HaveOccurred())
+		return names
+	}
+
+	It("ends with its operator when that ends with 0", func() {
+		s := run("exit:0")
+		Eventually(s).Should(gexec.Exit(0))
+		Expect(s.Out).To(gbytes.Say(`started \d+ true`))
+	})
+
+	It("ends with the code of an operator that ends on purpose", func() {
+		Eventually(run("end:9")).Should(gexec.Exit(9))
+	})
+
+	It("starts an operator again that fails or is killed", func() {
+		s := run("once:" + state + "/a kill")
+		Eventually(s).Should(gexec.Exit(0))
+		Expect(strings.Count(string(s.Out.Contents()), "started")).To(Equal(2))
+		Eventually(run("once:" + state + "/b exit:3")).Should(gexec.Exit(0))
+	})
+
+	It("passes a signal on once", func() {
+		s := run("trap")
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		s.Terminate()
+		Eventually(s).Should(gexec.Exit(0))
+		Expect(string(s.Out.Contents())).To(And(ContainSubstring("signalled"), Not(ContainSubstring("twice"))))
+	})
+
+	It("waits between operators that keep dying, and can be ended then", func() {
+		s := run("exit:3")
+		Eventually(s.Err).Should(gbytes.Say("starting it again in 1s"))
+		Expect(strings.Count(string(s.Out.Contents()), "started")).To(Equal(5))
+		s.Terminate()
+		Eventually(s).Should(gexec.Exit(128 + 15))
+	})
+
+	It("says that there is no operator to start", func() {
+		cmd := exec.Command(guard, "run", "--state", state, "--", state+"/none")
+		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(s.Err).Should(gbytes.Say("cannot start"))
+		Eventually(s.Err).Should(gbytes.Say("starting it again in 1s"))
+		s.Terminate()
+		Eventually(s).Should(gexec.Exit(128 + 15))
+	})
+
+	It("records how orphaned session leaders ended, and no others", func() {
+		s := run("once:" + state + "/a child:5 orphan:37 kill trap")
+		Eventually(records).Should(HaveLen(1))
+		data, err := os.ReadFile(records()[0])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19} \d+ /.*\n$`))
+		Expect(filepath.Base(records()[0])).To(MatchRegexp(`^\d+-\d+$`))
+		Eventually(s).Should(gexec.Exit(0))
+		Expect(filepath.Glob(state + "/exits/.*")).To(BeEmpty())
+	})
+
+	It("keeps a record that cannot be written, and writes it later", func() {
+		Expect(os.WriteFile(state+"/exits", nil, 0o600)).To(Succeed()) // no directory can be made there
+		s := run("orphan:38 trap")
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		_, after, _ := strings.Cut(string(s.Out.Contents()), "started ")
+		pid, err := strconv.Atoi(strings.Fields(after)[0])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+		Eventually(s.Out).Should(gbytes.Say("trapped")) // the next one; the orphan was reaped before or will be soon
+		Eventually(children).WithArguments(s.Command.Process.Pid).Should(HaveLen(1))
+		Expect(os.Remove(state + "/exits")).To(Succeed())
+		Eventually(records).ShouldNot(BeEmpty())
+		data, err := os.ReadFile(records()[0])
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(HavePrefix("exit 1 38 "))
+	})
+
+	It("refuses what it does not understand", func() {
+		for _, args := range [][]string{{}, {"run"}, {"run", "--state", "x"}, {"run", "--what", "x", "--", "y"}, {"exec", "x"}, {"exec", "-u", "a:b:c", "x", "1", "--", "y", "z"}} {
+			s, err := gexec.Start(exec.Command(guard, args...), GinkgoWriter, GinkgoWriter)
+			Expect(err).NotTo(HaveOccurred())
+			Eventually(s).Should(gexec.Exit(2))
+		}
+	})
+})
+
+// children lists the children of all threads of a process.
+func children(pid int) []string {
+	var all []string
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, list := range lists {
+		data, _ := os.ReadFile(list)
+		all = append(all, strings.Fields(string(data))...)
+	}
+	return all
+}
+
+var _ = Describe("mirrorguard exec", func() {
+	var claim string
+	BeforeEach(func() { claim = GinkgoT().TempDir() + "/claim" })
+
+	run := func(text string, args ...string) *gexec.Session {
+		GinkgoHelper()
+		if text != "" {
+			Expect(os.WriteFile(claim, []byte(text), 0o600)).To(Succeed())
+		}
+		s, err := gexec.Start(exec.Command(guard, append([]string{"exec"}, args...)...), GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		return s
+	}
+	const header = "\n{\"id\":\"a\",\"started\":77}\n"
+
+	It("adds itself to the claim and becomes the program", func() {
+		s := run(header, "-d", "/", claim, "77", "--", "/bin/sh", "name", "-c", "echo $0 $$; pwd; exit 4")
+		Eventually(s).Should(gexec.Exit(4))
+		pid := strconv.Itoa(s.Command.Process.Pid)
+		Expect(string(s.Out.Contents())).To(Equal("name " + pid + "\n/\n"))
+		data, err := os.ReadFile(claim)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(data)).To(MatchRegexp(`(?s)\A\n\{.*\}\n\npid ` + pid + ` \d+ \d+ 77 \.\n\z`))
+	})
+
+	DescribeTable("does not run what it cannot claim", func(text string, code int) {
+		s := run(text, claim, "77", "--", "/bin/echo", "echo", "ran")
+		Eventually(s).Should(gexec.Exit(code))
+		Expect(s.Out.Contents()).To(BeEmpty())
+	},
+		Entry("there is no claim", "", 250),
+		Entry("it is void", header+"\nvoid .\n", 250),
+		Entry("it is another run's", "\n{\"id\":\"a\",\"started\":78}\n", 250),
+		Entry("a later run has begun", header+"\nvoid .\n\n{\"id\":\"a\",\"started\":78}\n", 250),
+	)
+
+	It("is not disturbed by one that came too late for an earlier run", func() {
+		s := run(header+"\npid 5 6 7 66 .\n", claim, "77", "--", "/bin/echo", "echo", "ran")
+		Eventually(s).Should(gexec.Exit(0))
+	})
+
+	DescribeTable("tells why it did not become the program", func(code int, stage string, args func() []string) {
+		r, w, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		Expect(os.WriteFile(claim, []byte(header), 0o600)).To(Succeed())
+		cmd := exec.Command(guard, append([]string{"exec", "-e", "3"}, args()...)...)
+		cmd.ExtraFiles = []*os.File{w}
+		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		w.Close()
+		Eventually(s).Should(gexec.Exit(code))
+		buf := make([]byte, 64)
+		n, _ := r.Read(buf)
+		r.Close()
+		Expect(string(buf[:n])).To(Equal(stage + "\n"))
+	},
+		Entry("no program", 127, "exec 2", func() []string { return []string{claim, "77", "--", "/no/such", "x"} }),
+		Entry("no right", 126, "exec 13", func() []string { return []string{claim, "77", "--", "/etc/passwd", "x"} }),
+		Entry("no directory", 126, "dir 2", func() []string { return []string{"-d", "/no/such", claim, "77", "--", "/bin/true", "x"} }),
+	)
+})

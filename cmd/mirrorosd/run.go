@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"mirroros.dev/mirroros/controllers/process"
+	"mirroros.dev/mirroros/controllers/process/logs"
+	"mirroros.dev/mirroros/controllers/process/runner"
+	"mirroros.dev/mirroros/controllers/process/runner/guard"
+	"mirroros.dev/mirroros/controllers/stack"
+	"mirroros.dev/mirroros/reconcile"
+	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/source"
+	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
+)
+
+// operator is everything that is open while the operator runs. It is opened in order and closed in reverse.
+type operator struct {
+	options
+	log       logr.Logger
+	started   time.Time
+	state     *state
+	store     *store.Store
+	client    *reconcile.Client
+	events    *reconcile.Recorder
+	runner    *runner.Runner
+	logs      *logs.Logs
+	source    *source.Source
+	processes *process.Reconciler
+	stacks    *stack.Reconciler
+	manager   *reconcile.Manager
+	index     *admit.Index
+	warnings  []string
+	// stop ends the operator; stopAll ends what it runs first.
+	stop    context.CancelFunc
+	stopAll chan struct{}
+}
+
+// run is the operator's life: it becomes guarded, opens what it owns, and reconciles until it is asked to end.
+func run(ctx context.Context, o options) error {
+	log, err := newLog(o.LogFormat, o.LogLevel)
+	if err != nil {
+		return &exitError{exitUsage, err}
+	}
+	if err := os.MkdirAll(o.State, 0o711); err != nil {
+		return fmt.Errorf("cannot make state directory %q: %v; give another with --state", o.State, err)
+	}
+	if !underGuard() {
+		return execGuard(o.State)
+	}
+	op := &operator{options: o, log: log, started: time.Now(), stopAll: make(chan struct{}, 1)}
+	if err := op.open(); err != nil {
+		op.close()
+		endGuarded() // starting it again cannot mend a refusal to start
+		return err
+	}
+	defer op.close()
+	return op.serve(ctx)
+}
+
+// open opens everything, in the order in which the parts need each other. What fails is closed by close.
+func (op *operator) open() (err error) {
+	if op.state, err = openState(op.State); err != nil {
+		return err
+	}
+	op.warnings = append(op.warnings, op.state.warnings...)
+	if err := os.MkdirAll(op.Run, 0o700); err != nil {
+		return fmt.Errorf("cannot make runtime directory %q: %v; give another with --run", op.Run, err)
+	}
+	op.store, err = store.Open(filepath.Join(op.State, "state.db"), store.Options{Codec: reconcile.Codec(), Log: op.log.WithName("store")})
+	if err != nil {
+		return fmt.Errorf("cannot open the store in %q: %w", op.State, err)
+	}
+	guardPath, err := guard.Find()
+	if err != nil {
+		return err
+	}
+	op.runner, err = runner.Open(runner.Options{StateDir: op.State, Guard: guardPath, Mark: specs.VarInstance, Log: op.log.WithName("runner")})
+	if err != nil {
+		return fmt.Errorf("cannot take up what runs: %w", err)
+	}
+	op.logs, err = logs.Open(filepath.Join(op.State, "logs"), logs.Options{Log: op.log.WithName("logs"), Changed: func(id string) { op.processes.LogChanged(id) }})
+	if err != nil {
+		return fmt.Errorf("cannot open the logs in %q: %w", op.State, err)
+	}
+	op.client = reconcile.NewClient(op.store, reconcile.ClientOptions{})
+	op.events = reconcile.NewRecorder(reconcile.RecorderOptions{Client: op.client, Component: "mirrorosd", Log: op.log})
+	op.source = source.New(source.Options{Root: op.Manifests, Log: op.log.WithName("source")})
+	op.warnings = append(op.warnings, unsafeUnit()...)
+	op.reconcilers()
+	return nil
+}
+
+// close gives back what is open, in reverse.
+func (op *operator) close() {
+	if op.events != nil {
+		op.events.Flush()
+	}
+	if op.logs != nil {
+		op.report(op.logs.Close(), "cannot close the logs")
+	}
+	if op.runner != nil {
+		op.report(op.runner.Close(), "cannot close the runner")
+	}
+	if op.store != nil {
+		op.report(op.store.Close(), "cannot close the store")
+	}
+	if op.state != nil {
+		op.state.Close()
+	}
+}
+
+func (op *operator) report(err error, what string) {
+	if err != nil {
+		op.log.Error(err, what)
+	}
+}
+
+// serve runs every part until the operator is asked to end, and waits for all of them.
+func (op *operator) serve(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	op.stop = cancel
+	listeners, err := op.listen()
+	if err != nil {
+		endGuarded()
+		return err
+	}
+	for _, w := range op.warnings {
+		op.log.Info("Warning: " + w)
+	}
+	go op.obey(ctx, cancel)
+	parts := append(op.parts(), listeners...)
+	ended := make(chan error, len(parts))
+	for _, p := range parts {
+		go func() {
+			err := p.run(ctx)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				err = fmt.Errorf("%s: %w", p.name, err)
+			} else {
+				err = nil
+			}
+			ended <- err
+		}()
+	}
+	op.log.Info("Running", "manifests", op.Manifests, "state", op.State, "socket", filepath.Join(op.Run, "api.sock"), "held", len(op.runner.List()))
+	var failed error
+	for range parts {
+		if err := <-ended; err != nil && failed == nil {
+			failed = err
+			cancel()
+		}
+	}
+	if failed == nil {
+		op.farewell()
+	}
+	return failed
+}
+
+// part is something that runs as long as the operator does.
+type part struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// obey ends the operator on a signal or on request. The terminal and the guardian may both pass on the same Ctrl-C: while a stop is under
+// way, further signals change nothing.
+func (op *operator) obey(ctx context.Context, end context.CancelFunc) {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	defer end()
+	all := op.StopOnExit
+	select {
+	case <-ctx.Done():
+		return
+	case s := <-signals:
+		op.log.Info("Asked to end", "signal", s.String())
+	case <-op.stopAll:
+		all = true
+	}
+	if !all {
+		return
+	}
+	op.log.Info("Stopping everything, dependents first")
+	if err := op.processes.Shutdown(ctx); err != nil {
+		op.log.Error(err, "Not everything was stopped")
+	}
+}
+
+// farewell tells what was left behind and how to reach it.
+func (op *operator) farewell() {
+	left := 0
+	for _, i := range op.runner.List() {
+		if i.Exit == nil {
+			left++
+		}
+	}
+	if left == 0 {
+		op.log.Info("Ended. Nothing is left running.")
+		return
+	}
+	op.log.Info(fmt.Sprintf("Ended. %d workloads run on; start mirrorosd with the same --state to take them up again, then `mirrorctl down` stops them.", left))
+}

@@ -1,0 +1,123 @@
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Exec runs a command and succeeds when it exits with 0. It leads a process group of its own, which is killed when the
+// time is over, and when the command itself has ended. Standard input is /dev/null. One that cannot be started is Unknown.
+type Exec struct {
+	// Command and its arguments, without a shell. A program without a slash is looked up in the PATH of Env.
+	Command []string
+	// Env is the whole environment.
+	Env []string
+	// Dir to run in.
+	Dir string
+	// Credential to run as; nil keeps ours.
+	Credential *syscall.Credential
+}
+
+// afterKill is how long output may be waited for once the command is dead: something that left its group may hold the pipe.
+const afterKill = 100 * time.Millisecond
+
+func (e *Exec) run(ctx context.Context) Result {
+	if len(e.Command) == 0 {
+		return Result{Unknown, "cannot run the command: it is empty"}
+	}
+	path, err := e.look()
+	if err != nil {
+		return Result{Unknown, "cannot run the command: " + err.Error()}
+	}
+	var out head
+	cmd := exec.CommandContext(ctx, path)
+	cmd.Args, cmd.Env, cmd.Dir = e.Command, append([]string{}, e.Env...), e.Dir
+	cmd.Stdout, cmd.Stderr = &out, &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: e.Credential}
+	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
+	cmd.WaitDelay = afterKill
+	if err := cmd.Start(); err != nil {
+		return Result{Unknown, "cannot run the command: " + reason(err)}
+	}
+	err = wait(cmd)
+	if errors.Is(err, exec.ErrWaitDelay) {
+		err = nil // it exited with 0 and left its output open
+	}
+	return e.judge(ctx, err, out.String())
+}
+
+func (e *Exec) judge(ctx context.Context, err error, output string) Result {
+	var exit *exec.ExitError
+	switch {
+	case err == nil && ctx.Err() == nil:
+		return Result{Success, output}
+	case ctx.Err() != nil:
+		return Result{Failure, output}
+	case errors.As(err, &exit):
+		return Result{Failure, strings.TrimRight(fmt.Sprintf("%s: %s", exit.ProcessState, output), ": \n")}
+	}
+	return Result{Unknown, "cannot run the command: " + reason(err)}
+}
+
+// killGroup kills the process group that the command leads.
+func killGroup(pid int) error {
+	if err := syscall.Kill(-pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+		return err
+	}
+	return nil
+}
+
+// look finds the program as its own environment would.
+func (e *Exec) look() (string, error) {
+	name := e.Command[0]
+	if strings.Contains(name, "/") {
+		if !filepath.IsAbs(name) && e.Dir != "" {
+			name = filepath.Join(e.Dir, name)
+		}
+		return name, nil
+	}
+	path := ""
+	for _, kv := range e.Env {
+		if v, ok := strings.CutPrefix(kv, "PATH="); ok {
+			path = v
+		}
+	}
+	for _, dir := range filepath.SplitList(path) {
+		file := filepath.Join(dir, name)
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(e.Dir, file)
+		}
+		if st, err := os.Stat(file); err == nil && st.Mode().IsRegular() && st.Mode().Perm()&0o111 != 0 {
+			return file, nil
+		}
+	}
+	return "", fmt.Errorf("%q: %w in its PATH", name, fs.ErrNotExist)
+}
+
+// head keeps the beginning of what is written to it and takes the rest as well, so that the command is never held up.
+type head struct {
+	mu sync.Mutex
+	b  []byte
+}
+
+func (h *head) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.b = append(h.b, p[:min(len(p), maxOutput+1-len(h.b))]...)
+	return len(p), nil
+}
+
+func (h *head) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return string(h.b)
+}

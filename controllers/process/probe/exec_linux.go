@@ -1,0 +1,16 @@
+package probe
+
+import (
+	"errors"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
+)
+
+// wait reaps a command after it has killed what it left behind: until then the number of its group is its own.
+func wait(cmd *exec.Cmd) error {
+	for errors.Is(unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	}
+	_ = killGroup(cmd.Process.Pid)
+	return cmd.Wait()
+}

@@ -1,0 +1,17 @@
+package main
+
+import (
+	"testing"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+func TestDemoWorker(t *testing.T) {
+	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(5 * time.Second)
+	cfg, rep := GinkgoConfiguration()
+	cfg.RandomizeAllSpecs = true
+	RunSpecs(t, "demoworker", cfg, rep)
+}

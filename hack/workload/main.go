@@ -1,0 +1,134 @@
+// Command workload is a program to be supervised: tests and benchmarks tell it how to behave.
+//
+//	workload run                      says start and waits for SIGTERM
+//	workload stubborn                 the same, but SIGTERM does not move it
+//	workload exit CODE [AFTER]        ends with a code, at once or after a duration
+//	workload log [LINES] [AFTER]      writes numbered lines as fast as it can (0: for ever), then waits
+//	workload http ADDR [FAILFILE]     answers GET /health with 200, or 503 while the file exists
+//	workload tree                     starts a child, a daemon with a session of its own, and one by forking twice; then waits
+//	workload fork                     starts a daemon with a session of its own and ends
+//	workload env NAME…                prints variables and waits
+//	workload reload                   says reloaded on SIGHUP
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+func main() {
+	args := append(os.Args[1:], "run")
+	verb, ok := verbs[args[0]]
+	if !ok {
+		fmt.Fprintf(os.Stderr, "workload: unknown behaviour %q\n", args[0])
+		os.Exit(2)
+	}
+	fmt.Printf("start %d\n", os.Getpid())
+	verb(args[1:])
+}
+
+var verbs = map[string]func(args []string){
+	"run":      func([]string) { wait(syscall.SIGTERM) },
+	"stubborn": func([]string) { signal.Ignore(syscall.SIGTERM); wait(syscall.SIGUSR1) },
+	"exit":     exit,
+	"log":      writeLines,
+	"http":     serve,
+	"tree":     tree,
+	"fork":     func([]string) { spawn(true, "stubborn") },
+	"env":      environment,
+	"reload":   reload,
+}
+
+func wait(sig os.Signal) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, sig)
+	<-c
+	fmt.Println("stop")
+}
+
+func duration(args []string, i int) time.Duration {
+	if i >= len(args) {
+		return 0
+	}
+	d, _ := time.ParseDuration(args[i])
+	return d
+}
+
+func exit(args []string) {
+	code, _ := strconv.Atoi(args[0])
+	time.Sleep(duration(args, 1))
+	os.Exit(code)
+}
+
+// writeLines makes lines of exactly 100 bytes, one write each: a sequence number and padding.
+func writeLines(args []string) {
+	n, _ := strconv.Atoi(args[0])
+	time.Sleep(duration(args, 1))
+	line := make([]byte, 100)
+	for i := range line {
+		line[i] = '.'
+	}
+	line[99] = '\n'
+	for i := 0; n == 0 || i < n; i++ {
+		copy(line, fmt.Sprintf("%012d ", i))
+		if _, err := os.Stdout.Write(line); err != nil {
+			os.Exit(3)
+		}
+	}
+	wait(syscall.SIGTERM)
+}
+
+func serve(args []string) {
+	go func() { wait(syscall.SIGTERM); os.Exit(0) }()
+	http.HandleFunc("GET /health", func(w http.ResponseWriter, _ *http.Request) {
+		if len(args) > 1 {
+			if _, err := os.Stat(args[1]); err == nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		}
+	})
+	if err := http.ListenAndServe(args[0], nil); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func tree([]string) {
+	spawn(false, "stubborn")
+	spawn(true, "stubborn")
+	spawn(false, "fork")
+	wait(syscall.SIGTERM)
+}
+
+// spawn starts this program with another behaviour, in a session of its own or not.
+func spawn(session bool, behaviour string) {
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{os.Args[0], behaviour},
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: session}})
+	fmt.Println("child", pid, err)
+}
+
+func environment(args []string) {
+	w := bufio.NewWriter(os.Stdout)
+	for _, a := range args {
+		fmt.Fprintf(w, "%s=%s\n", a, os.Getenv(a))
+	}
+	_ = w.Flush()
+	wait(syscall.SIGTERM)
+}
+
+func reload([]string) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	go func() {
+		for range c {
+			fmt.Println("reloaded")
+		}
+	}()
+	wait(syscall.SIGTERM)
+}

@@ -1,0 +1,14 @@
+// Package source watches the directory of manifests and gives it as immutable Snapshots. It knows files, not what is in them.
+//
+// What it promises:
+//   - A write is a new Snapshot at once, without a delay for a change that stands alone. A burst (a checkout of 500 files) gives a
+//     few Snapshots, spaced a little, the last of which has everything.
+//   - Only what changed is looked at: after the first scan an event costs one stat and one read. A file that is the same is the
+//     same *File. The whole tree is looked at again when the kernel lost events, and every Resync, as the safety net.
+//   - A file that somebody still has open for writing, or that was just made empty, is not read yet: its last content stays for
+//     as long as OpenWindow. Nothing is taken for removed because a directory, or the root, cannot be read.
+//   - Reading never blocks: pipes and devices are not opened, large files are not read, loops of links are cut.
+//   - While git is at work in the tree nothing is read; the moment it ends everything that changed is. git's own files are only
+//     read, never written, and git itself runs after the Snapshot, never before it.
+//   - When nothing changes nothing runs, but for the one timer of Resync.
+package source

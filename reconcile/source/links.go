@@ -1,0 +1,60 @@
+package source
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// hop is a name in a directory that decides where a path leads: a symbolic link on the way, or the end of it.
+type hop struct{ dir, name string }
+
+// maxLinks is the kernel's own limit.
+const maxLinks = 40
+
+// resolve follows an absolute path to where it really is, and tells what it depends on. The last hop is the end itself, or what is
+// missing; the others are links. Directories above a hop that are no links are not among them.
+func resolve(path string) (real string, hops []hop, err error) {
+	real = "/"
+	rest := strings.Split(path, "/")
+	for links := 0; len(rest) > 0; {
+		name := rest[0]
+		rest = rest[1:]
+		switch name {
+		case "", ".":
+			continue
+		case "..":
+			real = filepath.Dir(real)
+			continue
+		}
+		at := filepath.Join(real, name)
+		var st unix.Stat_t
+		if err := unix.Lstat(at, &st); err != nil {
+			return at, append(hops, hop{real, name}), err
+		}
+		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			real = at
+			continue
+		}
+		hops = append(hops, hop{real, name})
+		if links++; links > maxLinks {
+			return at, hops, unix.ELOOP
+		}
+		target, err := os.Readlink(at)
+		if err != nil {
+			return at, hops, err
+		}
+		if filepath.IsAbs(target) {
+			real = "/"
+		}
+		rest = append(strings.Split(target, "/"), rest...)
+	}
+	return real, append(hops, hop{filepath.Dir(real), filepath.Base(real)}), nil
+}
+
+// within tells whether path is dir or below it.
+func within(path, dir string) bool {
+	return path == dir || dir == "/" || strings.HasPrefix(path, dir+"/")
+}

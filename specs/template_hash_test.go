@@ -1,0 +1,59 @@
+package specs_test
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+
+	"mirroros.dev/mirroros/specs"
+)
+
+// processOf loads one good Process.
+func processOf(text string) *specs.Process {
+	GinkgoHelper()
+	docs, faults := specs.Load("a.yaml", []byte(text))
+	Expect(faults).To(BeEmpty())
+	return docs[0].Object.(*specs.Process)
+}
+
+const fullTemplate = body + `  args: [b, "<&>"]
+  version: 1.2.3
+  env: [{name: A, value: a}, {name: B, valueFrom: {file: {path: b, optional: true}}}]
+  envFrom: [{prefix: P_, file: {path: c}}]
+  ports: [{name: http}, {name: sql, port: 5432}]
+  user: alice
+  group: users
+`
+
+var _ = Describe("TemplateHash", func() {
+	// These values are in the names of running instances. When one changes, an upgrade of the operator restarts every process.
+	DescribeTable("is the same in every version of the operator", func(text, dir, want string) {
+		Expect(specs.TemplateHash(processOf(text), dir)).To(Equal(want))
+	},
+		Entry("of a command alone", body, "/srv", "8c0850d3bb"),
+		Entry("of everything", fullTemplate, "/srv", "a80fc17762"),
+	)
+
+	It("does not hear of what is not in the template, of defaults, or of the order of fields", func() {
+		plain := processOf(body)
+		other := processOf(head + "  why: other\n  replicas: 3\n  restartPolicy: Never\n  stateDirectory: a\n  log: {maxBytes: 1Mi}\n  command:\n  - a\n  env: []\n")
+		Expect(specs.TemplateHash(other, "/srv")).To(Equal(specs.TemplateHash(plain, "/srv")))
+		bare := &specs.Process{Spec: specs.ProcessSpec{Command: []string{"a"}}}
+		Expect(specs.TemplateHash(bare, "/srv")).To(Equal(specs.TemplateHash(plain, "/srv")))
+	})
+
+	DescribeTable("changes with", func(lines string) {
+		Expect(specs.TemplateHash(processOf(body+lines), "/srv")).NotTo(Equal(specs.TemplateHash(processOf(body), "/srv")))
+	},
+		Entry("version", "  version: a\n"),
+		Entry("args", "  args: [a]\n"),
+		Entry("env", "  env: [{name: A, value: a}]\n"),
+		Entry("envFrom", "  envFrom: [{file: {path: a}}]\n"),
+		Entry("ports", "  ports: [{name: a}]\n"),
+		Entry("user", "  user: a\n"),
+		Entry("group", "  group: a\n"),
+	)
+
+	It("changes with the directory", func() {
+		Expect(specs.TemplateHash(processOf(body), "/srv")).NotTo(Equal(specs.TemplateHash(processOf(body), "/opt")))
+	})
+})

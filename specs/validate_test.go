@@ -1,0 +1,123 @@
+package specs_test
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// refusals are lines under the spec of a Process with a command, and the one fault that they must have.
+var _ = DescribeTable("Validate of a Process refuses", func(lines, want string) {
+	got := faultsOf(body + lines)
+	Expect(strings.Join(got, "\n")).To(ContainSubstring(want))
+	Expect(got).To(HaveLen(1))
+},
+	Entry("a fixed port for more than one copy", "  replicas: 2\n  ports: [{name: http, port: 80}]\n", "a.yaml:8:30  spec.ports[0].port: 80: a fixed port is for one copy, and replicas is 2"),
+	Entry("a negative count", "  replicas: -1\n", "spec.replicas: -1: must be from 0 to 10000"),
+	Entry("a port out of range", "  ports: [{name: http, port: 70000}]\n", "spec.ports[0].port: 70000: must be from 1 to 65535"),
+	Entry("a port twice", "  ports: [{name: a, port: 80}, {name: b, port: 80}]\n", `spec.ports[1].port: "80" is there twice`),
+	Entry("a port's name twice", "  ports: [{name: a}, {name: a}]\n", `spec.ports[1].name: "a" is there twice`),
+	Entry("a port without name", "  ports: [{port: 80}]\n", "spec.ports[0].name: is missing"),
+	Entry("a port's name that is none", "  ports: [{name: My_Port}]\n", `spec.ports[0].name: "My_Port": must`),
+	Entry("a variable twice", "  env: [{name: A, value: a}, {name: A, value: b}]\n", `spec.env[1].name: "A" is there twice`),
+	Entry("a variable's name that is none", "  env: [{name: 1=, value: a}]\n", `spec.env[0].name: "1="`),
+	Entry("a variable without name", "  env: [{value: a}]\n", "spec.env[0].name: is missing"),
+	Entry("a value both ways", "  env: [{name: A, value: a, valueFrom: {file: {path: b}}}]\n", "spec.env[0].valueFrom: there is a value already"),
+	Entry("a reference to nothing", "  env: [{name: A, valueFrom: {}}]\n", "spec.env[0].valueFrom.file: is missing"),
+	Entry("a file without path", "  envFrom: [{file: {}}]\n", "spec.envFrom[0].file.path: is missing"),
+	Entry("a NUL byte", "  workingDir: \"a\\0\"\n", "spec.workingDir: \"a\\x00\": must not have a NUL byte"),
+	Entry("a user that is none", "  user: a b\n", `spec.user: "a b": must be the name or the number of a user`),
+	Entry("a probe without action", "  livenessProbe: {periodSeconds: 1}\n", "spec.livenessProbe: is missing: exactly one of httpGet, tcpSocket, exec and grpc"),
+	Entry("a probe with two actions", "  livenessProbe: {exec: {command: [a]}, grpc: {port: 1}}\n", "spec.livenessProbe.grpc: there is another action already"),
+	Entry("a probe's success more than once, for liveness", "  livenessProbe: {exec: {command: [a]}, successThreshold: 2}\n", "spec.livenessProbe.successThreshold: 2: must be 1 here"),
+	Entry("a negative number of a probe", "  readinessProbe: {exec: {command: [a]}, periodSeconds: -1}\n", "spec.readinessProbe.periodSeconds: -1: must be at least 1"),
+	Entry("a probe without command", "  readinessProbe: {exec: {}}\n", "spec.readinessProbe.exec.command: is missing"),
+	Entry("a probe of no port", "  readinessProbe: {httpGet: {}}\n", "spec.readinessProbe.httpGet.port: is missing"),
+	Entry("a probe of an unknown port", "  ports: [{name: http}]\n  readinessProbe: {tcpSocket: {port: htpp}}\n",
+		`spec.readinessProbe.tcpSocket.port: "htpp": no port has this name, did you mean "http"?`),
+	Entry("a probe's port in quotes", "  readinessProbe: {tcpSocket: {port: \"80\"}}\n", "write a number without quotes"),
+	Entry("a probe's path", "  readinessProbe: {httpGet: {port: 80, path: health}}\n", `spec.readinessProbe.httpGet.path: "health": must begin with /`),
+	Entry("a probe's scheme", "  readinessProbe: {httpGet: {port: 80, scheme: https}}\n", `"https": must be HTTP or HTTPS, did you mean "HTTPS"?`),
+	Entry("an unknown signal", "  stopSignal: SIGTREM\n", `spec.stopSignal: "SIGTREM": no such signal; write a name such as SIGTERM, did you mean "SIGTERM"?`),
+	Entry("a signal in small letters", "  stopSignal: term\n", `did you mean "TERM"?`),
+	Entry("a signal that ends nothing", "  stopSignal: SIGSTOP\n", `does not end a program`),
+	Entry("a grace period below zero", "  terminationGracePeriodSeconds: -1\n", "must be from 0 to"),
+	Entry("a reload of no kind", "  reload: {}\n", "spec.reload: is missing: exactly one of signal and exec"),
+	Entry("a reload of both kinds", "  reload: {signal: HUP, exec: {command: [a]}}\n", "exactly one of signal and exec"),
+	Entry("Reload without reload", "  configFiles: [{path: a, onChange: Reload}]\n", `spec.configFiles[0].onChange: "Reload": needs spec.reload`),
+	Entry("a config file twice", "  configFiles: [{path: a}, {path: ./a}]\n", "is there twice"),
+	Entry("a state directory elsewhere", "  stateDirectory: ../a\n", "spec.stateDirectory: \"../a\": must be a relative path below the data directory"),
+	Entry("a state directory that is absolute", "  stateDirectory: /a\n", "must be a relative path"),
+	Entry("a backoff that shrinks", "  restartBackoff: {initial: 2m, max: 1m}\n", `spec.restartBackoff.max: "1m0s": must not be less than initial`),
+	Entry("a backoff of nothing", "  restartBackoff: {initial: 0s}\n", `spec.restartBackoff.initial: "0s": must be more than 0s`),
+	Entry("a log of nothing", "  log: {maxBytes: 1Ki}\n", `spec.log.maxBytes: "1Ki": must be at least 64Ki`),
+	Entry("a policy that is none", "  restartPolicy: always\n", `a.yaml:7:18  spec.restartPolicy: "always": must be Always, OnFailure or Never, did you mean "Always"?`),
+	Entry("a later strategy", "  strategy: {type: RollingUpdate}\n", "spec.strategy.type: RollingUpdate is not in this version yet"),
+	Entry("a dependency on itself", "  dependsOn: [{process: web}]\n", "a process cannot wait for itself"),
+	Entry("a dependency twice", "  dependsOn: [{process: a}, {process: a}]\n", `spec.dependsOn[1].process: "a" is there twice`),
+	Entry("a condition that is none", "  dependsOn: [{process: a, condition: Running}]\n", "spec.dependsOn[0].condition: \"Running\": must be Started, Ready or Completed"),
+	Entry("an unknown variable in an argument", "  args: [$(HOMEE)]\n", `spec.args[0]: "$(HOMEE)": there is no such variable, did you mean $(HOME)?`),
+	Entry("the shell's substitution", "  args: [\"echo $(date)\"]\n", "write $$(date) for the text itself"),
+	Entry("a port that is not declared", "  args: [$(PORT)]\n", "no port of this name is in spec.ports"),
+	Entry("a state directory that is not declared", "  args: [$(STATE_DIRECTORY)]\n", "it needs spec.stateDirectory"),
+	Entry("a secret in an argument", "  args: [$(A)]\n  env: [{name: A, valueFrom: {file: {path: a}}}]\n", "spec.args[0]: $(A) comes by reference, so it is a secret"),
+	Entry("a secret in an argument by way of another variable", "  args: [$(B)]\n  env: [{name: A, valueFrom: {file: {path: a}}}, {name: B, value: x$(A)}]\n", "$(B) comes by reference, so it is a secret"),
+	Entry("what envFrom may read in an argument", "  args: [$(A)]\n  envFrom: [{file: {path: a}}]\n", "what envFrom reads is a secret that does not go into arguments"),
+	Entry("a variable that stands further down", "  env: [{name: A, value: $(B)}, {name: B, value: b}]\n", "it stands further down"),
+	Entry("a variable in workingDir", "  workingDir: $(HOME)/a\n", "$(HOME) does not expand here; $(VERSION) does"),
+)
+
+var _ = DescribeTable("Validate of a Process takes", func(lines string) {
+	Expect(faultsOf(body + lines)).To(BeEmpty())
+},
+	Entry("a copy for each free port", "  replicas: 3\n  ports: [{name: http}]\n  args: [$(PORT), $(PORT_HTTP), $(ORDINAL), $(VERSION)]\n"),
+	Entry("escaped variables", "  args: [\"$$(date)\", \"$(date +%s)\", \"$5\", \"$\"]\n"),
+	Entry("a secret in the environment", "  env: [{name: A, valueFrom: {file: {path: a}}}, {name: B, value: $(A)}]\n"),
+	Entry("what envFrom may read in a variable", "  envFrom: [{file: {path: a}}]\n  env: [{name: B, value: $(A)}]\n"),
+	Entry("a signal without SIG", "  stopSignal: QUIT\n"),
+	Entry("the version in workingDir", "  version: a\n  workingDir: /opt/$(VERSION)\n"),
+	Entry("lists and mappings that are empty", "  env:\n  ports: []\n  log: {}\n"),
+	Entry("no copy", "  replicas: 0\n"),
+)
+
+var _ = DescribeTable("Validate of metadata", func(meta, want string) {
+	got := strings.Join(faultsOf("apiVersion: mirroros.dev/v1alpha1\nkind: Stack\nmetadata: "+meta+"\n"), "\n")
+	if want == "" {
+		Expect(got).To(BeEmpty())
+	} else {
+		Expect(got).To(ContainSubstring(want))
+	}
+},
+	Entry("takes a name", "{name: a-1}", ""),
+	Entry("refuses none", "{}", "a.yaml:3:11  metadata.name: is missing"),
+	Entry("refuses a name with dots", "{name: a.b}", `a.yaml:3:18  metadata.name: "a.b": must not contain dots`),
+	Entry("refuses a long name", "{name: "+strings.Repeat("a", 64)+"}", "must be no more than 63"),
+	Entry("refuses a name that ends as an instance does", "{name: web-0123456789-0}", "ends as the names of instances do"),
+	Entry("refuses a label", "{name: a, labels: {a: b c}}", "metadata.labels: \"b c\""),
+	Entry("points at the label", "{name: a, labels: {x: z, a: b c}}", "a.yaml:3:39  metadata.labels: \"b c\""),
+	Entry("refuses a label of the operator's", "{name: a, labels: {mirroros.dev/stack: b}}", "metadata.labels[mirroros.dev/stack]: is written by the operator"),
+	Entry("takes its annotations", `{name: a, annotations: {mirroros.dev/wave: "-1", mirroros.dev/prune: disabled, mirroros.dev/restarted-at: "2026-11-23T10:00:00Z"}}`, ""),
+	Entry("refuses a wave that is no number", `{name: a, annotations: {mirroros.dev/wave: first}}`, `metadata.annotations[mirroros.dev/wave]: "first": must be a whole number`),
+	Entry("refuses a time that is none", `{name: a, annotations: {mirroros.dev/resume-at: tomorrow}}`, "must be a time"),
+	Entry("refuses a misspelt annotation", `{name: a, annotations: {mirroros.dev/prunne: disabled}}`, "nobody reads this annotation, did you mean \"mirroros.dev/prune\"?"),
+	Entry("refuses a rename from itself", `{name: a, annotations: {mirroros.dev/renamed-from: a}}`, "must be the name that it had before"),
+)
+
+var _ = DescribeTable("Validate of a Stack", func(spec, want string) {
+	got := strings.Join(faultsOf("apiVersion: mirroros.dev/v1alpha1\nkind: Stack\nmetadata: {name: a}\nspec: "+spec+"\n"), "\n")
+	if want == "" {
+		Expect(got).To(BeEmpty())
+	} else {
+		Expect(got).To(ContainSubstring(want))
+	}
+},
+	Entry("takes nothing", "{}", ""),
+	Entry("takes a directory", "{source: {path: ./a/b, exclude: [\"*.yml\"]}}", ""),
+	Entry("refuses a directory elsewhere", "{source: {path: ../a}}", "spec.source.path: \"../a\": must be a relative path"),
+	Entry("refuses an absolute directory", "{source: {path: /a}}", "must be a relative path"),
+	Entry("refuses a pattern that is none", "{source: {exclude: [\"[\"]}}", "spec.source.exclude[0]: \"[\": is no pattern"),
+	Entry("refuses a sync that is none", "{sync: auto}", `must be Auto or Manual, did you mean "Auto"?`),
+	Entry("refuses a percentage out of range", "{prune: {maxDeletePercent: 0}}", "must be from 1 to 100"),
+	Entry("refuses a policy that is none", "{deletionPolicy: Keep}", "must be Delete or Orphan"),
+)
