@@ -123,14 +123,12 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 	}
 	ri, found := r.runtime.Get(id)
 	im := l.m.find(id)
-	if im == nil && found {
+	if im == nil { // also one that only waits: when it is not desired any more its object goes
 		im = l.m.instance(id, ordinal, hash)
 	}
-	if im != nil {
-		im.see(ri, found, stored, o.Now)
-		in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
-		r.observeRun(o, l, &in, im)
-	}
+	im.see(ri, found, stored, o.Now)
+	in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
+	r.observeRun(o, l, &in, im)
 	o.Instances = append(o.Instances, in)
 }
 
