@@ -93,7 +93,7 @@ func newInstance(o *observed, out *instanceDecision) *specs.Instance {
 	}
 	if p := o.Process; p != nil {
 		yes := true
-		i.OwnerReferences = []metav1.OwnerReference{{APIVersion: specs.GroupVersion.String(), Kind: "Process", Name: p.Name, UID: p.UID, Controller: &yes}}
+		i.OwnerReferences = []metav1.OwnerReference{{APIVersion: specs.KindOf("Process").APIVersion(), Kind: "Process", Name: p.Name, UID: p.UID, Controller: &yes}}
 	}
 	return i
 }
