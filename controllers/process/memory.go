@@ -55,8 +55,9 @@ type instanceMemory struct {
 	failure *failure
 	ended   *specs.StateTerminated
 	tail    []string
-	// adopted: an earlier operator started the run. attached: its log is watched.
-	adopted, attached bool
+	// adopted: an earlier operator started the run. attached: its log is watched. undeclared: neither it nor its process was in the store
+	// when the operator began, and the process was not declared since: the store was lost, nobody removed anything.
+	adopted, attached, undeclared bool
 	// config is the digest of each config file that the run has read, by path: at the start, and at each reload.
 	config     map[string]string
 	executable *specs.Executable

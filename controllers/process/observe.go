@@ -127,7 +127,8 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 		im = l.m.instance(id, ordinal, hash)
 	}
 	im.see(ri, found, stored, o.Now)
-	in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
+	im.undeclared = im.undeclared && o.Process == nil
+	in.Run, in.Stop, in.Failure, in.Undeclared = im.run, im.stop, im.failure, im.undeclared
 	r.observeRun(o, l, &in, im)
 	o.Instances = append(o.Instances, in)
 }

@@ -49,6 +49,8 @@ type instance struct {
 	Stored bool
 	// Run is the last run that the runtime knows; nil when there is none.
 	Run *run
+	// Undeclared: the store never knew the run nor its process. Nobody removed it, so nobody wants it stopped.
+	Undeclared bool
 	// Stop is set once a stop of this run began.
 	Stop *stop
 	// Health is what the probes say of this run.

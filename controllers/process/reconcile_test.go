@@ -90,6 +90,27 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.rt.takeLog()).To(BeEmpty())
 	})
 
+	It("stops and starts nothing when the store was lost, and stops what is removed later", func() {
+		web := proc("web", replicas(2))
+		w.put(specs.Copy(web))
+		w.wait(time.Minute)
+		w.rt.takeLog()
+		w.client = TempClient(GinkgoTB())
+		w.known = map[string]specs.Object{}
+		w.restartOperator()
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(w.rt.takeLog()).To(BeEmpty())
+		w.put(web)
+		w.wait(time.Minute)
+		Expect(w.rt.takeLog()).To(BeEmpty())
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", "Running"))
+		w.apply(map[string]*specs.Process{"web": nil})
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(ContainElements("stop web/0", "stop web/1"))
+	})
+
 	It("touches nothing for a change outside of the template", func() {
 		w.put(proc("web"))
 		w.wait(time.Minute)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -14,8 +15,10 @@ import (
 
 // remember begins with what the store, the runtime and the logs have.
 func (r *Reconciler) remember() {
+	known := map[string]bool{} // processes that the store has, or has instances of
 	for _, p := range reconcile.List[*specs.Process](r.client) {
 		m := r.memory(p.Name)
+		known[p.Name] = true
 		if dir, err := r.dir(r.view, p); err == nil {
 			m.template(p, dir)
 		}
@@ -23,13 +26,15 @@ func (r *Reconciler) remember() {
 		m.depends = p
 	}
 	for _, i := range reconcile.List[*specs.Instance](r.client) {
+		known[i.Spec.Process] = true
 		r.memory(i.Spec.Process).instance(i.Name, i.Spec.Ordinal, i.Spec.TemplateHash)
 		r.ports.hold(i.Name, i.Status.Ports)
 	}
 	running := map[string]bool{}
 	for _, ri := range r.runtime.List() {
 		n := decodeNote(ri.Note)
-		r.memory(ri.Owner).instance(ri.ID, n.Ordinal, ri.Hash)
+		m := r.memory(ri.Owner)
+		m.instance(ri.ID, n.Ordinal, ri.Hash).undeclared = !known[ri.Owner]
 		r.ports.hold(ri.ID, n.Ports)
 		running[ri.ID] = true
 	}
@@ -131,6 +136,29 @@ func (r *Reconciler) LogChanged(id string) {
 	}
 }
 
+// settled is how long after its start the operator tells what nobody declared: the manifests are read by then.
+const settled = 10 * time.Second
+
+// tellUndeclared tells once of the runs that the store never knew and nobody has declared since. They are left alone.
+func (r *Reconciler) tellUndeclared(ctx context.Context) error {
+	if !sleep(ctx, settled) {
+		return nil
+	}
+	for _, name := range r.remembered() {
+		m := r.memory(name)
+		m.mu.Lock()
+		for _, im := range m.instances {
+			if im.undeclared && im.run != nil && im.run.Exit == nil {
+				r.o.Log.Info("A workload runs that nothing declares and nobody removed: the store was lost. It is left alone; "+
+					"declare its process and delete it to stop it", "process", name, "instance", im.id, "pid", im.run.PID)
+			}
+		}
+		m.mu.Unlock()
+	}
+	<-ctx.Done()
+	return nil
+}
+
 func (r *Reconciler) remembered() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +175,7 @@ func (r *Reconciler) background(ctx context.Context, enqueue func(reconcile.Requ
 	r.mu.Lock()
 	r.enqueue = enqueue
 	r.mu.Unlock()
-	return all(ctx, r.files.run, r.digests.run, r.prober.run, r.tasks.run)
+	return all(ctx, r.files.run, r.digests.run, r.prober.run, r.tasks.run, r.tellUndeclared)
 }
 
 // ask asks for a process; before the controller runs it is looked at anyway.
