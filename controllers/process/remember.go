@@ -33,8 +33,11 @@ func (r *Reconciler) remember() {
 	running := map[string]bool{}
 	for _, ri := range r.runtime.List() {
 		n := decodeNote(ri.Note)
-		m := r.memory(ri.Owner)
-		m.instance(ri.ID, n.Ordinal, ri.Hash).undeclared = !known[ri.Owner]
+		ordinal := n.Ordinal
+		if _, _, o, ok := parseInstanceName(ri.ID); ok { // a lost note has none
+			ordinal = o
+		}
+		r.memory(ri.Owner).instance(ri.ID, ordinal, ri.Hash).undeclared = !known[ri.Owner]
 		r.ports.hold(ri.ID, n.Ports)
 		running[ri.ID] = true
 	}
