@@ -30,7 +30,7 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 		}
 		l.m.template(p, dir)
 		o.Process, o.Hash, o.Changed, o.Revision = p, l.m.hash, l.m.changed, r.revision(p)
-		r.dependencies(o, l.view)
+		r.dependencies(o, l)
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)
 	}
@@ -69,15 +69,16 @@ func needsTemplate(o *observed, planning bool) bool {
 }
 
 // dependencies looks up what the process depends on.
-func (r *Reconciler) dependencies(o *observed, v plan.View) {
+func (r *Reconciler) dependencies(o *observed, l look) {
 	deps := o.Process.Spec.DependsOn
 	if len(deps) == 0 {
 		return
 	}
 	o.Dependencies = make([]dependency, len(deps))
 	for i, d := range deps {
-		p, found := getProcess(v, d.Process)
-		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: found && isMet(p, d.Condition)}
+		p, found := getProcess(l.view, d.Process)
+		met := found && isMet(p, d.Condition) && (l.planning || r.hasLooked(d.Process))
+		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met}
 	}
 }
 

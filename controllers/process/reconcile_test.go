@@ -111,6 +111,24 @@ var _ = Describe("Reconciler", func() {
 		Expect(verbs(w.rt.takeLog())).To(ContainElements("stop web/0", "stop web/1"))
 	})
 
+	It("does not believe the status from before a reboot of what a process depends on", func() {
+		w.put(proc("zdb"))
+		w.put(proc("app", func(p *specs.Process) {
+			p.Spec.DependsOn = []specs.Dependency{{Process: "zdb", Condition: specs.DependencyReady}}
+		}))
+		w.wait(time.Minute)
+		w.rt.takeLog()
+		w.queue = nil
+		for _, id := range w.rt.live() {
+			w.rt.exit(id, runner.Exit{Rebooted: true})
+		}
+		w.queue = nil
+		w.restartOperator()
+		Expect(w.queue).To(Equal([]string{"app", "zdb"}))
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start zdb/0", "start app/0"}))
+	})
+
 	It("touches nothing for a change outside of the template", func() {
 		w.put(proc("web"))
 		w.wait(time.Minute)

@@ -73,6 +73,7 @@ func (r *Reconciler) forget(name string, m *memory) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, name)
+	delete(r.looked, name)
 	if _, ok := r.view.Get("Process", name); !ok && r.memories[name] == m {
 		delete(r.memories, name)
 	}
@@ -239,6 +240,30 @@ func (r *Reconciler) depend(name string, old, now *specs.Process) {
 			r.needed[d.Process][name] = true
 		}
 	}
+}
+
+// haveLooked notes that a process' status is of this operator's own observation. What an earlier one wrote may be from before a reboot or
+// a crash, so nothing that waits for the process starts by it; those are asked for now.
+func (r *Reconciler) haveLooked(name string) {
+	r.mu.Lock()
+	var waiting []string
+	if !r.looked[name] {
+		r.looked[name] = true
+		for n := range r.needed[name] {
+			waiting = append(waiting, n)
+		}
+	}
+	r.mu.Unlock()
+	for _, n := range waiting {
+		r.ask(n, queue.Normal)
+	}
+}
+
+// hasLooked tells whether a process' status is of this operator's own observation.
+func (r *Reconciler) hasLooked(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looked[name]
 }
 
 // liveDependents are processes that depend on one and still run.
