@@ -48,7 +48,7 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 	}
 	switch a.Verb {
 	case verbStart:
-		r.start(m, o, im, a)
+		r.start(m, o.of(m, im), im, a)
 		return nil
 	case verbRefuse:
 		r.fail(m, o, im, a.Fault)

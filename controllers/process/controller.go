@@ -112,7 +112,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		failed = r.apply(m, o, d.Actions)
 	}
 	r.settle(m, o, d)
-	if err := r.write(ctx, o, d); err != nil {
+	if err := r.write(ctx, m, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
 	r.haveLooked(req.Name)

@@ -142,6 +142,8 @@ func (d *decider) instance(in *instance) {
 		d.running(in)
 	case d.desired(in):
 		out.held = d.ended(in)
+	case d.goesOn(in):
+		out.held = d.goOn(in)
 	default: // nothing more to come of it
 		if in.Run != nil {
 			d.act(action{Verb: verbForget, ID: in.ID, Ordinal: in.Ordinal})

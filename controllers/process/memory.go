@@ -24,6 +24,9 @@ type memory struct {
 	key  templateKey
 	hash string
 	ids  []string
+	// before are earlier templates by hash, of instances that run by them; kept is what the store has of that.
+	before map[string]earlier
+	kept   []byte
 	// instances that run, ended, or could not be started.
 	instances []*instanceMemory
 	// logs of instances that are no more, oldest first.
@@ -97,13 +100,14 @@ func (m *memory) sweep(gone bool, dropped func(id string)) {
 		}
 		return drop
 	})
+	m.dropTemplates()
 }
 
 // copyForPlan is a copy that a plan may use: what it points to is never changed, only replaced.
 func (m *memory) copyForPlan() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &memory{last: m.last, changed: m.changed, key: m.key, hash: m.hash, ids: m.ids}
+	c := &memory{last: m.last, changed: m.changed, key: m.key, hash: m.hash, ids: m.ids, before: m.before}
 	for _, im := range m.instances {
 		n := *im
 		c.instances = append(c.instances, &n)
@@ -119,6 +123,9 @@ func (m *memory) template(p *specs.Process, dir string) {
 		return
 	}
 	hash := specs.TemplateHash(p, absolute(dir, p.Spec.WorkingDir))
+	if hash != m.hash {
+		m.keepTemplate()
+	}
 	if hash != m.hash || m.changed == nil {
 		m.changed = nil
 		if m.last != nil {

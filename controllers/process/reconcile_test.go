@@ -169,6 +169,44 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
 	})
 
+	It("starts the old copy again when it crashes before the new one can be started, also in a later operator", func() {
+		w.put(proc("web", func(p *specs.Process) { p.Spec.Env = []specs.EnvVar{{Name: "GREETING", Value: "old"}} }))
+		w.wait(time.Minute)
+		id := w.rt.live()[0]
+		crash := func() {
+			GinkgoHelper()
+			w.rt.takeLog()
+			w.rt.exit(id, runner.Exit{Known: true, Code: 1})
+			w.wait(time.Minute)
+			Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start web/0"}))
+			Expect(w.rt.live()).To(Equal([]string{id}))
+			Expect(w.rt.specs[id].Env).To(ContainElement("GREETING=old"))
+			Expect(w.process("web")).To(HaveCondition("Ready", "False", ""))
+		}
+		w.edit("web", func(p *specs.Process) { p.Spec.Command, p.Spec.Env = []string{"/no/such/program"}, nil })
+		w.wait(time.Minute)
+		crash()
+		w.restartOperator()
+		w.wait(time.Minute)
+		crash()
+		w.edit("web", func(p *specs.Process) {
+			p.Spec.Command = []string{"/bin/sh"}
+			p.Spec.DependsOn = []specs.Dependency{{Process: "db", Condition: specs.DependencyReady}}
+		})
+		w.wait(time.Minute)
+		crash()
+		w.put(proc("db"))
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start db/0", "stop web/0", "start web/0"}))
+		Expect(w.rt.live()).NotTo(ContainElement(id))
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", "Running"))
+		w.client.Store().Blobs(keptBucket, func(string, []byte) bool { Fail("a template is still kept"); return false })
+		Expect(func() error {
+			_, err := w.r.Reconcile(context.Background(), request("web"))
+			return err
+		}).To(BeNoOp(w.client.Store()))
+	})
+
 	It("restarts a run that was not quick at once, then with backoff, and says when next", func() {
 		w.put(proc("web"))
 		w.wait(3 * time.Second)

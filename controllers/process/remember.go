@@ -25,6 +25,7 @@ func (r *Reconciler) remember() {
 		r.depend(p.Name, nil, p)
 		m.depends = p
 	}
+	r.rememberKept()
 	for _, i := range reconcile.List[*specs.Instance](r.client) {
 		known[i.Spec.Process] = true
 		r.memory(i.Spec.Process).instance(i.Name, i.Spec.Ordinal, i.Spec.TemplateHash)
@@ -69,7 +70,7 @@ func (r *Reconciler) forget(name string, m *memory) {
 	r.files.watch(name, m.paths, nil)
 	r.depend(name, m.depends, nil)
 	m.logs, m.paths, m.mending, m.watched, m.depends = nil, nil, nil, 0, nil
-	m.last, m.hash, m.changed, m.ids, m.key = nil, "", nil, nil, templateKey{}
+	m.last, m.hash, m.changed, m.ids, m.key, m.before, m.kept = nil, "", nil, nil, templateKey{}, nil, nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, name)
