@@ -61,6 +61,8 @@ type instanceMemory struct {
 	// adopted: an earlier operator started the run. attached: its log is watched. undeclared: neither it nor its process was in the store
 	// when the operator began, and the process was not declared since: the store was lost, nobody removed anything.
 	adopted, attached, undeclared bool
+	// redact hides the values that the run was given by reference; nil when an earlier operator started it.
+	redact *redactor
 	// config is the digest of each config file that the run has read, by path: at the start, and at each reload.
 	config     map[string]string
 	executable *specs.Executable
@@ -202,7 +204,7 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	n := decodeNote(ri.Note)
 	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started)}
-	im.stop, im.tail, im.readySince, im.executable = nil, nil, time.Time{}, nil
+	im.stop, im.tail, im.readySince, im.executable, im.redact = nil, nil, time.Time{}, nil, nil
 	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
 }
 

@@ -143,7 +143,7 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 	if x := im.run.Exit; x != nil && (im.ended == nil || !im.ended.StartedAt.Equal(seconds(im.run.StartedAt)) || im.tail == nil) {
 		im.tail = []string{}
 		if !succeeded(im.run) && (im.stop == nil || im.stop.failed()) && !x.Rebooted {
-			im.tail = trimTail(r.logs.Tail(in.ID, 5))
+			im.tail = trimTail(r.redactor(l.m, o, im).lines(r.logs.Tail(in.ID, 5)))
 		}
 		im.ended = terminated(im.run, im.stop, im.tail)
 	}

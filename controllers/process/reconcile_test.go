@@ -207,6 +207,32 @@ var _ = Describe("Reconciler", func() {
 		}).To(BeNoOp(w.client.Store()))
 	})
 
+	It("shows no value that was taken by reference, whoever says it", func() {
+		key := filepath.Join(w.dir, "key")
+		Expect(os.WriteFile(key, []byte("SEKRIT-VALUE\n"), 0o600)).To(Succeed())
+		w.put(proc("web", func(p *specs.Process) {
+			p.Spec.Env = []specs.EnvVar{{Name: "KEY", ValueFrom: &specs.EnvVarSource{File: &specs.FileSource{Path: key}}}, {Name: "LONG", Value: "x-$(KEY)-y"}}
+		}))
+		w.wait(time.Minute)
+		said := func() string {
+			w.logs.tail = []string{"bad key SEKRIT-VALUE", "and x-SEKRIT-VALUE-y"}
+			w.rt.exit(w.rt.live()[0], runner.Exit{Known: true, Code: 1})
+			w.drain()
+			return w.instances("web")[0].Status.LastExit().Message
+		}
+		Expect(said()).To(Equal(`exit 1: "bad key $(KEY) / and $(LONG)"`))
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(said()).To(ContainSubstring("bad key $(KEY) / and $(LONG)"))
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(os.Remove(key)).To(Succeed())
+		Expect(said()).To(ContainSubstring("not shown"))
+		Expect(strings.Join(w.events.told, "\n")).NotTo(ContainSubstring("SEKRIT"))
+	})
+
 	It("restarts a run that was not quick at once, then with backoff, and says when next", func() {
 		w.put(proc("web"))
 		w.wait(3 * time.Second)

@@ -60,6 +60,8 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	}
 	im.see(ri, true, nil, r.now())
 	im.adopted, im.attached = false, true
+	hide := res.values.redactor()
+	im.redact = &hide
 	return nil
 }
 
