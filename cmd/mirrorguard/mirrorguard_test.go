@@ -124,6 +124,26 @@ var _ = Describe("mirrorguard run", func() {
 		Eventually(s).Should(gexec.Exit(128 + 15))
 	})
 
+	It("goes on when nobody reads its messages any more", func() {
+		r, w, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		r.Close()
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		cmd := exec.Command(guard, "run", "--state", state, "--", self, "x")
+		cmd.Env = append(os.Environ(), "GUARD_CHILD=exit:3")
+		out := gbytes.NewBuffer()
+		cmd.Stdout, cmd.Stderr = out, w
+		Expect(cmd.Start()).To(Succeed())
+		w.Close()
+		for range 5 { // then it tells that it waits
+			Eventually(out).Should(gbytes.Say("started"))
+		}
+		Expect(cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
+		_ = cmd.Wait()
+		Expect(cmd.ProcessState.Sys().(syscall.WaitStatus).Signal()).NotTo(Equal(syscall.SIGPIPE))
+	})
+
 	It("says that there is no operator to start", func() {
 		cmd := exec.Command(guard, "run", "--state", state, "--", state+"/none")
 		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)

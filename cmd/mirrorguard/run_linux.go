@@ -70,6 +70,8 @@ func run(args []string) int {
 // prepare makes this process a subreaper whose children inherit nothing but the standard descriptors.
 func (g *guardian) prepare() {
 	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0, 0, 0, 0)
+	// Whoever read our messages may be gone. Caught, and not ignored: a caught signal is back to its default in the children.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	g.pidfds = openPidfds()
 	syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
 	end, _, err := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)

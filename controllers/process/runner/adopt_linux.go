@@ -39,6 +39,7 @@ func (r *Runner) adopt() error {
 		}
 		r.procs[p.ID] = p
 	}
+	r.takeLost()
 	r.told, r.table = nil, nil // they are listed
 	r.sweep()
 	return nil

@@ -249,15 +249,6 @@ func (r *Runner) note(p *proc, piece []byte) error {
 	return err
 }
 
-func (r *Runner) add(id string, piece []byte) error {
-	fd, err := unix.Open(r.file(id), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return writeAll(fd, piece)
-}
-
 // writeAll writes a piece whole; a part of it does not count.
 func writeAll(fd int, piece []byte) error {
 	n, err := unix.Write(fd, piece)
