@@ -114,6 +114,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 	if err := r.write(ctx, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
+	if err := r.endSuspend(ctx, o); err != nil {
+		return reconcile.Result{}, err
+	}
 	m.sweep(o.Process == nil, r.ports.release)
 	if o.Process == nil && len(m.instances) == 0 {
 		r.forget(req.Name, m)
