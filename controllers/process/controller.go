@@ -116,6 +116,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
 	r.haveLooked(req.Name)
+	if err := r.endSuspend(ctx, o); err != nil {
+		return reconcile.Result{}, err
+	}
 	m.sweep(o.Process == nil, r.ports.release)
 	if o.Process == nil && len(m.instances) == 0 {
 		r.forget(req.Name, m)

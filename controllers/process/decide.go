@@ -111,15 +111,11 @@ func (d *decider) isSuspended() bool {
 	if d.Process == nil || !d.Process.Spec.Suspend {
 		return false
 	}
-	at, err := time.Parse(time.RFC3339Nano, d.Process.Annotations[specs.AnnotationResumeAt])
-	if err != nil {
-		return true
-	}
-	left := at.Sub(d.Now.Round(0)) // a calendar time: wall against wall
+	left, forever := suspendedFor(d.Process, d.Now)
 	if left > 0 {
 		d.after(left)
 	}
-	return left > 0
+	return forever || left > 0
 }
 
 // after asks to look again; the earliest wins.

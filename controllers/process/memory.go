@@ -132,6 +132,9 @@ func (m *memory) template(p *specs.Process, dir string) {
 		m.changed = nil
 		if m.last != nil {
 			m.changed = templateChanges(&m.last.Spec, &p.Spec)
+			if len(m.changed) == 0 && m.key.dir != "" && m.key.dir != dir {
+				m.changed = []string{"workingDir"} // the manifest moved, and relative paths with it
+			}
 		}
 	}
 	m.last, m.key, m.hash = p, key, hash

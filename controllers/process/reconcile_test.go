@@ -329,6 +329,9 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.process("web")).To(HaveCondition("Ready", "False", "Suspended"))
 		w.wait(time.Hour)
 		Expect(w.rt.live()).To(HaveLen(1))
+		Expect(w.process("web").Spec.Suspend).To(BeFalse())
+		Expect(w.process("web").Annotations).To(BeEmpty())
+		Expect(w.process("web").DesiredReplicas()).To(BeEquivalentTo(1))
 	})
 
 	It("runs a one-off once, and not again after a reboot", func() {

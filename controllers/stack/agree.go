@@ -59,7 +59,7 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 	d := decide(obs)
 	if a.Plan != "" {
 		if b := r.bind(s, s.disk, d.fates); b.digest() != a.Plan {
-			return Applied{}, 0, &ChangedError{Message: fmt.Sprintf("plan %s does not fit any more: %s. The plan now is %s: look at it with `mirrorctl plan`", a.Plan, r.plans.whatChanged(a.Plan, b), r.plans.add(b))}
+			return Applied{}, 0, &ChangedError{Message: fmt.Sprintf("plan %s does not fit any more: %s. The plan now is %s: look at it with `mirrorctl plan %s`", a.Plan, r.plans.whatChanged(a.Plan, b), r.plans.add(b), name)}
 		}
 	}
 	if !obs.manual && !s.removed && (!d.over || !a.Prune) && s.decided.waits == "" {

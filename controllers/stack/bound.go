@@ -22,6 +22,8 @@ type bound struct {
 	Read map[string]string
 	// Does is what happens to each object.
 	Does map[string]string
+	// texts are digests of the documents that it puts in force, to tell later which of them changed; To has them all.
+	texts map[string][sha256.Size]byte
 }
 
 func (b *bound) digest() string {
@@ -35,9 +37,15 @@ func (b *bound) digest() string {
 
 // bind makes what a plan from what is in force to a set is bound to.
 func (r *Reconciler) bind(s *state, to *admit.Set, fates map[store.Key]fate) *bound {
-	b := &bound{Stack: s.name, From: s.live.Digest(), To: to.Digest(), Read: map[string]string{}, Does: map[string]string{}}
+	b := &bound{Stack: s.name, From: s.live.Digest(), To: to.Digest(), Read: map[string]string{}, Does: map[string]string{},
+		texts: map[string][sha256.Size]byte{}}
 	for _, c := range admit.Diff(s.live, to) {
 		live, exists := r.get(c.Key)
+		if c.New != nil {
+			if doc := c.New.Document(); doc != nil {
+				b.texts[c.Key.String()] = sha256.Sum256(doc.Text)
+			}
+		}
 		switch {
 		case c.New != nil && exists:
 			b.Does[c.Key.String()] = string(plan.Update)
@@ -93,7 +101,7 @@ func (p *plans) add(b *bound) string {
 func (p *plans) whatChanged(digest string, now *bound) string {
 	was := p.by[digest]
 	if was == nil {
-		return "it is not known, or was made before what it read changed"
+		return "it is not known; the operator keeps the last few, and none when it is started anew"
 	}
 	var what []string
 	if was.From != now.From {
@@ -105,7 +113,7 @@ func (p *plans) whatChanged(digest string, now *bound) string {
 	keys := maps.Clone(was.Does)
 	maps.Copy(keys, now.Does)
 	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if was.Does[k] != now.Does[k] || was.Read[k] != now.Read[k] {
+		if was.Does[k] != now.Does[k] || was.Read[k] != now.Read[k] || was.texts[k] != now.texts[k] {
 			what = append(what, k+" changed")
 		}
 	}

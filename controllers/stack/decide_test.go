@@ -84,6 +84,9 @@ var _ = DescribeTable("decide",
 	Entry("git is at work: nothing", situation("a", "a!", func(o *observed) { o.git = true }), "as is |  |"),
 	Entry("the files are not known: nothing", situation("a", "a!", func(o *observed) { o.disk = nil }), "as is |  |"),
 	Entry("Manual waits", situation("a", "a! b", func(o *observed) { o.manual = true }), "as is | PendingApply |"),
+	Entry("Manual does not wait with what changes no object", situation("a", "a", func(o *observed) {
+		o.manual, o.disk = true, o.disk.Edit(admit.LoadAll([]*source.File{{Rel: "c.yaml", Data: []byte("# c"), Digest: sha256.Sum256([]byte("# c"))}}, nil), nil)
+	}), "a |  |"),
 	Entry("Manual acts on apply", situation("a", "a! b", func(o *observed) { o.manual, o.act = true, true }), "a! b |  |"),
 	Entry("a removal waits for quiet", situation("a b c", "a b", func(o *observed) { o.quietIn = time.Second }), "as is |  | WaitingForQuiet"),
 	Entry("but not what else changed", situation("a b c", "a! b", func(o *observed) { o.quietIn = time.Second }), "a! b c |  | WaitingForQuiet"),

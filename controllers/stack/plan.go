@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -118,26 +119,57 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 	if len(faults) > 0 {
 		return nil, &FaultsError{faults}
 	}
-	p.Steps, err = r.steps(ctx, ops)
+	p.Steps, err = r.steps(ctx, ops, r.moves(s, to, ops))
 	return p, err
 }
 
-// steps are what the writes lead to.
-func (r *Reconciler) steps(ctx context.Context, ops []op) ([]plan.Step, error) {
+// moves are objects that stay as they are while their file goes to another directory: relative paths start there then.
+func (r *Reconciler) moves(s *state, to *admit.Set, ops []op) []plan.Changed {
+	written := map[store.Key]bool{}
+	for i := range ops {
+		written[ops[i].key] = true
+	}
+	var out []plan.Changed
+	for _, c := range admit.Diff(s.live, to) {
+		if !moved(c) || written[c.Key] {
+			continue
+		}
+		if live, ok := r.get(c.Key); ok {
+			out = append(out, plan.Changed{Change: plan.Update, Kind: c.Key.Kind, Name: c.Key.Name, Old: live, New: live, Dir: r.dirOf(c.New), Fields: []string{fieldDirectory}})
+		}
+	}
+	return out
+}
+
+func moved(c admit.Change) bool { return c.Old != nil && c.New != nil && c.Old.Dir() != c.New.Dir() }
+
+// fieldDirectory is how a plan names that a file is in another directory: what it changes of a process is where it works.
+const fieldDirectory = "workingDir"
+
+// dirOf is the directory that relative paths of a document start from.
+func (r *Reconciler) dirOf(e *admit.Entry) string {
+	return filepath.Join(r.o.Root, filepath.FromSlash(e.Dir()))
+}
+
+// steps are what the writes, and the moves of files, lead to.
+func (r *Reconciler) steps(ctx context.Context, ops []op, moves []plan.Changed) ([]plan.Step, error) {
 	var changed []plan.Changed
 	for i := range ops {
 		c := ops[i].planned()
 		if e := ops[i].entry; e != nil {
-			c.Dir = filepath.Join(r.o.Root, filepath.FromSlash(e.Dir()))
+			c.Dir = r.dirOf(e)
+		}
+		if ops[i].from != "" {
+			c.Fields = append(c.Fields, "stack")
+			if was := r.index.Dir(c.Kind, c.Name); was != "" && was != c.Dir {
+				c.Fields = append(c.Fields, fieldDirectory)
+			}
 		}
 		changed = append(changed, c)
 	}
-	var steps []plan.Step
-	if r.o.Planner != nil {
-		var err error
-		if steps, err = r.o.Planner(ctx, changed); err != nil {
-			return nil, err
-		}
+	steps, err := r.led(ctx, changed, moves)
+	if err != nil {
+		return nil, err
 	}
 	last := 0
 	told := map[store.Key]bool{}
@@ -163,6 +195,17 @@ func (r *Reconciler) steps(ctx context.Context, ops []op) ([]plan.Step, error) {
 		steps = []plan.Step{}
 	}
 	return steps, nil
+}
+
+// led is what the planner says. A move that leads to nothing is nothing: no object is written for it.
+func (r *Reconciler) led(ctx context.Context, changed, moves []plan.Changed) ([]plan.Step, error) {
+	if r.o.Planner == nil {
+		return nil, nil
+	}
+	steps, err := r.o.Planner(ctx, slices.Concat(changed, moves))
+	return slices.DeleteFunc(steps, func(s plan.Step) bool {
+		return s.Verb == plan.Write && slices.ContainsFunc(moves, func(c plan.Changed) bool { return c.Kind == s.Kind && c.Name == s.Name })
+	}), err
 }
 
 func (o *op) planned() plan.Changed {

@@ -78,6 +78,35 @@ var _ = Describe("a plan", func() {
 		Expect(p.Read).To(HaveLen(1))
 	})
 
+	It("asks about an object whose file moves to another directory, and shows nothing when that leads to nothing", func(ctx SpecContext) {
+		var asked []plan.Changed
+		verb := plan.Replace
+		w := newWorld(GinkgoTB(), func(o *stack.Options) {
+			o.Planner = func(_ context.Context, changed []plan.Changed) ([]plan.Step, error) {
+				asked = changed
+				return []plan.Step{{Change: plan.Update, Kind: "Process", Name: "a", Verb: verb}}, nil
+			}
+		})
+		w.apply(map[string]string{"a.yaml": process("a")})
+		p, err := w.r.Plan(ctx, "default", map[string]string{"sub/a.yaml": process("a")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(asked).To(ConsistOf(And(HaveField("Name", "a"), HaveField("Dir", "/manifests/sub"), HaveField("Fields", []string{"workingDir"}))))
+		Expect(p.Steps).To(HaveLen(1))
+		verb = plan.Write
+		p, err = w.r.Plan(ctx, "default", map[string]string{"sub/a.yaml": process("a")})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.Steps).To(BeEmpty())
+	})
+
+	It("that does not fit any more names the objects whose files changed since", func(ctx SpecContext) {
+		w := newWorld(GinkgoTB())
+		w.apply(map[string]string{"stack.yaml": stackFile("home", "sync: Manual"), "a.yaml": process("a"), "b.yaml": process("b")})
+		first := w.stack("home").Status.Pending.Digest
+		w.apply(map[string]string{"b.yaml": process("b", "why: x")})
+		_, err := w.r.Apply(ctx, "home", stack.ApplyOptions{Plan: first})
+		Expect(err).To(MatchError(And(ContainSubstring("process/b changed"), Not(ContainSubstring("process/a")), ContainSubstring("`mirrorctl plan home`"))))
+	})
+
 	It("has the same digest when nothing changed, and is the one that status names", func(ctx SpecContext) {
 		w := newWorld(GinkgoTB())
 		w.apply(map[string]string{"stack.yaml": stackFile("home", "sync: Manual"), "a.yaml": process("a")})

@@ -60,7 +60,16 @@ the file as if it stood among the stack's files under its name: before the save 
 }
 
 func (c *command) plan(ctx context.Context, o planOptions, args []string) error {
-	p, err := c.askPlan(ctx, o, args)
+	if len(args) == 0 && len(o.files) == 0 && o.output == "" {
+		if stacks, err := listOf[specs.Stack](ctx, c, ""); err != nil || len(stacks) > 1 {
+			return errors.Join(err, c.planAll(ctx, stacks))
+		}
+	}
+	stack, err := c.planned(ctx, o, args)
+	if err != nil {
+		return err
+	}
+	p, err := c.askPlan(ctx, o, stack)
 	if err != nil {
 		return err
 	}
@@ -77,12 +86,65 @@ func (c *command) plan(ctx context.Context, o planOptions, args []string) error 
 	return nil
 }
 
-// askPlan sends the files, when some are given, and gets the plan. Faults are printed and answered with no.
-func (c *command) askPlan(ctx context.Context, o planOptions, args []string) (*planAnswer, error) {
-	stack, err := c.oneStack(ctx, args)
-	if err != nil {
-		return nil, err
+// planAll prints the plan of each of several stacks that has one, and what is refused of the others.
+func (c *command) planAll(ctx context.Context, stacks []specs.Stack) error {
+	var answer error
+	for _, s := range stacks {
+		p, err := c.askPlan(ctx, planOptions{}, s.Name)
+		switch {
+		case errors.Is(err, errFalse):
+			answer = err
+		case err != nil:
+			return err
+		case len(p.Steps) > 0:
+			fmt.Fprintf(c.Out, "stack/%s\n%s\n", s.Name, strings.TrimRight(p.Text, "\n"))
+			answer = errFalse
+		}
 	}
+	if answer == nil && len(stacks) > 0 {
+		fmt.Fprintf(c.Out, "%d stacks: nothing to do.\n", len(stacks))
+	}
+	return answer
+}
+
+// planned is the stack to plan for: the one named, else the nearest above all files given, else as for apply.
+func (c *command) planned(ctx context.Context, o planOptions, args []string) (string, error) {
+	if len(args) > 0 || len(o.files) == 0 {
+		return c.oneStack(ctx, args, "")
+	}
+	stacks, err := listOf[specs.Stack](ctx, c, "")
+	if err != nil || len(stacks) < 2 {
+		return c.oneStack(ctx, args, "")
+	}
+	nearest, depth := "", -1
+	for _, s := range stacks {
+		dir, err := c.stackDirectory(ctx, s.Name)
+		if err != nil {
+			return "", err
+		}
+		above := !slices.ContainsFunc(o.files, func(f string) bool { return f == "-" || !within(dir, f) })
+		if above && len(dir) > depth {
+			nearest, depth = s.Name, len(dir)
+		}
+	}
+	if nearest == "" {
+		return c.oneStack(ctx, args, "")
+	}
+	return nearest, nil
+}
+
+// within tells whether path is dir or below it.
+func within(dir, path string) bool {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(dir, abs)
+	return err == nil && rel != ".." && !strings.HasPrefix(rel, "../")
+}
+
+// askPlan sends the files, when some are given, and gets the plan. Faults are printed and answered with no.
+func (c *command) askPlan(ctx context.Context, o planOptions, stack string) (*planAnswer, error) {
 	body := []byte("{}")
 	if len(o.files) > 0 {
 		texts, err := c.planFiles(ctx, stack, o.files)
@@ -95,7 +157,7 @@ func (c *command) askPlan(ctx context.Context, o planOptions, args []string) (*p
 	}
 	var p planAnswer
 	path := kindPath(specs.KindOf("Stack"), stack) + "/plan"
-	err = c.client().callJSON(ctx, request{method: http.MethodPost, path: path, contentType: "application/json", body: body}, &p)
+	err := c.client().callJSON(ctx, request{method: http.MethodPost, path: path, contentType: "application/json", body: body}, &p)
 	var refused *apiError
 	if errors.As(err, &refused) && refused.Code == http.StatusUnprocessableEntity {
 		for _, cause := range refused.Details.Causes {
