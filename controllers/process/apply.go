@@ -155,7 +155,7 @@ func (r *Reconciler) preStop(m *memory, o *observed, im *instanceMemory) {
 	p := r.stopPlanOf(o, im)
 	check := r.checker(m, o, im, p.PreStop)
 	s := *im.stop
-	s.PreStop = true
+	s.PreStop, s.Found = true, false
 	im.stop = &s
 	name, id, attempt, process := o.Name, im.id, im.run.Attempt, o.Process
 	r.tasks.add(func(ctx context.Context) {

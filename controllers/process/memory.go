@@ -213,7 +213,7 @@ func foundStop(ri runner.Instance, stored *specs.Instance, now time.Time) *stop 
 	var s *stop
 	if stored != nil && stored.Status.State.Stopping != nil && int(stored.Status.PID) == ri.PID {
 		since := stored.Status.State.Stopping.Since.Time
-		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason)}
+		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason), Found: true}
 	}
 	if ri.Stopping.IsZero() {
 		return s
