@@ -97,8 +97,8 @@ type stop struct {
 	// PreStop: the handler has not ended. Signalled: the stop signal was sent. Killed is when the tree was killed last.
 	PreStop, Signalled bool
 	// Found: an earlier operator began it, and nobody knows how far its handler came.
-	Found bool
-	Killed             time.Time
+	Found  bool
+	Killed time.Time
 }
 
 // failure is a start that did not come to a run.
