@@ -94,7 +94,7 @@ func (r *Reconciler) mayApply(s *state, o *specs.Stack) error {
 	case o.Spec.Suspend:
 		return &BlockedError{Message: fmt.Sprintf("stack/%s is suspended: `mirrorctl resume stack/%s` first", s.name, s.name)}
 	case r.snap.Hold != nil:
-		return &BlockedError{Message: "git is at work in the manifest directory: " + r.snap.Hold.Path + " is there"}
+		return &BlockedError{Message: "git is at work in the manifest directory: " + r.snap.Hold.Path + " is there; remove it if no git runs"}
 	}
 	return nil
 }

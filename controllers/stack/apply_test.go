@@ -192,6 +192,22 @@ var _ = Describe("the applier", func() {
 		w.settle()
 		live = w.stack("default").Status.Live
 		Expect([]any{live.Commit, live.Branch, live.Dirty}).To(Equal([]any{"4f2a91c0", "main", false}))
+		w.save(map[string]string{"a.yaml": process("a", "replicas: -1")}).Git.Dirty = true
+		w.settle()
+		w.restart()
+		w.later(time.Minute)
+		st := w.stack("default").Status
+		Expect(st.Disk.Dirty).To(BeTrue())
+		Expect([]any{st.Live.Commit, st.Live.Branch, st.Live.Dirty}).To(Equal([]any{"4f2a91c0", "main", false}), "the commit that was made after the save")
+	})
+
+	It("does not call what is partly held back a commit", func() {
+		w.save(map[string]string{"a.yaml": process("a"), "b.yaml": process("b")}).Git = &source.Git{Commit: "3f2a91c0", Branch: "main"}
+		w.settle()
+		w.save(map[string]string{"a.yaml": process("a", "why: x"), "b.yaml": ""}).Git = &source.Git{Commit: "4f2a91c0", Branch: "main"}
+		w.settle()
+		live := w.stack("default").Status.Live
+		Expect([]any{live.Commit, live.Branch, live.Dirty}).To(Equal([]any{"4f2a91c0", "main", true}), "b waits for quiet")
 	})
 
 	It("waits while git is at work, and says so after a while", func() {

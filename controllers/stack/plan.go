@@ -79,6 +79,9 @@ func (r *Reconciler) lookUp(name string) (*state, *specs.Stack, error) {
 // target is the set that a plan leads to.
 func (r *Reconciler) target(s *state, files map[string]string) (*admit.Set, error) {
 	if files == nil {
+		if h := r.snap.Hold; h != nil { // what is on disk is not looked at: nothing can be said of it
+			return nil, &BlockedError{Message: fmt.Sprintf("cannot plan: git is at work in the manifest directory: %s is there; remove it if no git runs", h.Path)}
+		}
 		if s.refused {
 			return nil, &FaultsError{s.faults}
 		}
@@ -107,6 +110,8 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 	b := r.bind(s, to, d.fates)
 	p := &plan.Plan{Stack: s.name, From: b.From, To: b.To, Read: b.Read, Digest: r.plans.add(b), Steps: []plan.Step{}}
 	switch {
+	case r.snap.Err != nil && to == s.disk:
+		p.Blocked = specs.ReasonSourceUnavailable
 	case d.over:
 		p.Blocked = specs.ReasonPruneBlocked
 	case obs.manual && b.From != b.To:

@@ -20,6 +20,9 @@ func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.D
 	if err != nil {
 		return 0, nil // the store refused to make it; that error is told
 	}
+	if err := r.relabel(ctx, s); err != nil {
+		return 0, err
+	}
 	again := r.count(s)
 	n := specs.Copy(o)
 	st := &n.Status
@@ -55,9 +58,21 @@ func (r *Reconciler) revisions(s *state, st *specs.StackStatus) {
 		disk.Time = st.Disk.Time
 	}
 	st.Disk = disk
-	if st.Live != nil && st.Live.Digest == disk.Digest {
-		st.Live.Commit, st.Live.Branch, st.Live.Dirty = disk.Commit, disk.Branch, disk.Dirty
+}
+
+// relabel notes durably which commit holds what is in force, while the files hold just that: a commit, a branch and whether the tree is
+// clean are known only after the save, and must still be right when the files have moved on.
+func (r *Reconciler) relabel(ctx context.Context, s *state) error {
+	live := s.rec.Live
+	if live == nil || s.disk == nil || s.target != nil || live.Digest != s.disk.Digest() || r.snap.Hold != nil {
+		return nil
 	}
+	disk, rev := r.revisionOf(s.disk), *live
+	if rev.Commit == disk.Commit && rev.Branch == disk.Branch && rev.Dirty == disk.Dirty {
+		return nil
+	}
+	rev.Commit, rev.Branch, rev.Dirty = disk.Commit, disk.Branch, disk.Dirty
+	return r.keep(ctx, s, func(c *receipt) { c.Live = &rev }, nil)
 }
 
 // refusedRevision notes what was refused, and tells it once.

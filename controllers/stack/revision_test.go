@@ -2,6 +2,7 @@ package stack_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
+	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -96,6 +98,21 @@ var _ = Describe("a plan", func() {
 		p, err = w.r.Plan(ctx, "default", map[string]string{"sub/a.yaml": process("a")})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(p.Steps).To(BeEmpty())
+	})
+
+	It("is not made of files that are not looked at, and says when not all can be read", func(ctx SpecContext) {
+		w := newWorld(GinkgoTB())
+		w.apply(map[string]string{"a.yaml": process("a")})
+		w.save(nil).Err = errors.New("permission denied")
+		w.settle()
+		p, err := w.r.Plan(ctx, "default", nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.Blocked).To(Equal("SourceUnavailable"))
+		w.save(nil).Hold = &source.Hold{Reason: "GitLocked", Path: "/manifests/.git/index.lock", Since: w.now}
+		_, err = w.r.Plan(ctx, "default", nil)
+		Expect(err).To(MatchError(ContainSubstring("/manifests/.git/index.lock is there")))
+		_, err = w.r.Plan(ctx, "default", map[string]string{"a.yaml": process("a")})
+		Expect(err).NotTo(HaveOccurred())
 	})
 
 	It("that does not fit any more names the objects whose files changed since", func(ctx SpecContext) {

@@ -141,6 +141,7 @@ func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d de
 	}
 	rev := r.revisionOf(d.target)
 	rev.Message = counted(ops)
+	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
 	if err := r.commit(ctx, s, d.target, ops, rev); err != nil {
 		return err
 	}

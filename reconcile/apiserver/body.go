@@ -119,6 +119,17 @@ func (r *resource) decode(b []byte) (specs.Object, error) {
 	return o, nil
 }
 
+// withoutOperators leaves out what the operator itself writes into labels and annotations: an object that was read and sent back has it, and
+// text is no reason why a body cannot be decoded.
+func withoutOperators(v any) {
+	m, _ := v.(map[string]any)
+	for k, value := range m {
+		if _, text := value.(string); text && strings.HasPrefix(k, specs.GroupName+"/") {
+			delete(m, k)
+		}
+	}
+}
+
 // maxCauses is how many faults are told of one body.
 const maxCauses = 50
 
@@ -135,6 +146,8 @@ func (r *resource) undecodable(b []byte, cause error) error {
 				delete(m, k)
 			}
 		}
+		withoutOperators(m["labels"])
+		withoutOperators(m["annotations"])
 	}
 	clean, err := kjson.Marshal(tree)
 	if err != nil {

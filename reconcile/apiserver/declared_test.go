@@ -61,6 +61,12 @@ var _ = Describe("What a file declares", func() {
 		}})
 	})
 
+	It("has the label of its stack, which is no fault of who patches something else wrongly", func() {
+		r := a.send("PATCH", processes+"/web", merge, `{"spec":{"replicas":"two"}}`)
+		Expect(r.code).To(Equal(400), r.body)
+		Expect(r.status().Message).To(Equal(`strict decoding error: spec.replicas: "two" is not a whole number`))
+	})
+
 	DescribeTable("refuses other writers", func(method, sub, contentType, body, text string) {
 		r := a.send(method, processes+sub, contentType, body)
 		Expect(r.code).To(Equal(409), r.body)

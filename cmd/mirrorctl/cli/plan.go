@@ -34,6 +34,25 @@ type planAnswer struct {
 	Text    string            `json:"text,omitempty"`
 }
 
+// changes tells whether anything would change, or whether that cannot be told. A repair is no change: it happens without the plan.
+func (p *planAnswer) changes() bool {
+	return p.unsure() || slices.ContainsFunc(p.Steps, func(raw json.RawMessage) bool {
+		var s struct{ Repair bool }
+		return json.Unmarshal(raw, &s) != nil || !s.Repair
+	})
+}
+
+// unsure tells whether the files that the plan was made from may not be all there are.
+func (p *planAnswer) unsure() bool { return p.Blocked == specs.ReasonSourceUnavailable }
+
+// printText prints the plan as a person reads it.
+func (c *command) printText(p *planAnswer) {
+	fmt.Fprintln(c.Out, strings.TrimRight(p.Text, "\n"))
+	if p.unsure() {
+		fmt.Fprintln(c.Err, "Not all manifests can be read, and this is planned from what was last seen of them: `mirrorctl status` says why.")
+	}
+}
+
 func newPlan(c *command) *cobra.Command {
 	var o planOptions
 	cmd := &cobra.Command{
@@ -78,9 +97,9 @@ func (c *command) plan(ctx context.Context, o planOptions, args []string) error 
 			return err
 		}
 	} else {
-		fmt.Fprintln(c.Out, strings.TrimRight(p.Text, "\n"))
+		c.printText(p)
 	}
-	if len(p.Steps) > 0 {
+	if p.changes() {
 		return errFalse
 	}
 	return nil
@@ -89,6 +108,7 @@ func (c *command) plan(ctx context.Context, o planOptions, args []string) error 
 // planAll prints the plan of each of several stacks that has one, and what is refused of the others.
 func (c *command) planAll(ctx context.Context, stacks []specs.Stack) error {
 	var answer error
+	told := false
 	for _, s := range stacks {
 		p, err := c.askPlan(ctx, planOptions{}, s.Name)
 		switch {
@@ -96,12 +116,16 @@ func (c *command) planAll(ctx context.Context, stacks []specs.Stack) error {
 			answer = err
 		case err != nil:
 			return err
-		case len(p.Steps) > 0:
-			fmt.Fprintf(c.Out, "stack/%s\n%s\n", s.Name, strings.TrimRight(p.Text, "\n"))
-			answer = errFalse
+		case len(p.Steps) > 0 || p.changes():
+			fmt.Fprintf(c.Out, "stack/%s\n", s.Name)
+			c.printText(p)
+			told = true
+			if p.changes() {
+				answer = errFalse
+			}
 		}
 	}
-	if answer == nil && len(stacks) > 0 {
+	if answer == nil && !told {
 		fmt.Fprintf(c.Out, "%d stacks: nothing to do.\n", len(stacks))
 	}
 	return answer
