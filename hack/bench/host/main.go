@@ -281,9 +281,14 @@ func (b *bench) settle() error {
 
 // pids of operator and guardian.
 func (b *bench) pids() []int {
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", b.cmd.Process.Pid, b.cmd.Process.Pid))
+	var children string
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", b.cmd.Process.Pid)) // any thread of the guardian may have made it
+	for _, t := range tasks {
+		data, _ := os.ReadFile(t)
+		children += string(data) + " "
+	}
 	out := []int{b.cmd.Process.Pid}
-	for f := range strings.FieldsSeq(string(children)) {
+	for f := range strings.FieldsSeq(children) {
 		pid, _ := strconv.Atoi(f)
 		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
 		if strings.HasPrefix(string(name), "mirrorosd") {
