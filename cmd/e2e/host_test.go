@@ -106,7 +106,7 @@ func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
 func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
 	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
 	var o, e bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &o, &e
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
 	_ = cmd.Run()
 	return o.String(), e.String(), cmd.ProcessState.ExitCode()
@@ -234,7 +234,7 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd, h.dir+"/")) {
+		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
 			continue
 		}
 		var pid int

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"os"
 	"path/filepath"
 
 	"mirroros.dev/mirroros/controllers/process"
@@ -108,7 +110,14 @@ func (op *operator) parts() []part {
 }
 
 // guarded watches the guardian. When it dies this process becomes the new one; when that cannot be, the operator goes on without.
+// In a systemd unit the guardian is the main process, whose death makes systemd start the unit again: there the operator makes room.
 func (op *operator) guarded(ctx context.Context) error {
+	if os.Getenv("INVOCATION_ID") != "" && inService() {
+		if err := guard.Watch(ctx); err == nil && ctx.Err() == nil {
+			return errors.New("the guardian died; the service manager starts both again")
+		}
+		return nil
+	}
 	err := watchGuard(ctx, op.State)
 	if ctx.Err() != nil {
 		return nil

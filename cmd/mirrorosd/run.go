@@ -21,6 +21,7 @@ import (
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
 )
 
 // operator is everything that is open while the operator runs. It is opened in order and closed in reverse.
@@ -57,6 +58,7 @@ func run(ctx context.Context, o options) error {
 	if !underGuard() {
 		return execGuard(o.State)
 	}
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody reads the log any more: no reason to die
 	op := &operator{options: o, log: log, started: time.Now(), stopAll: make(chan struct{}, 1)}
 	if err := op.open(); err != nil {
 		op.close()
@@ -84,11 +86,11 @@ func (op *operator) open() (err error) {
 	if err != nil {
 		return err
 	}
-	op.runner, err = runner.Open(runner.Options{StateDir: op.State, Guard: guardPath, Log: op.log.WithName("runner")})
+	op.runner, err = runner.Open(runner.Options{StateDir: op.State, Guard: guardPath, Mark: specs.VarInstance, Log: op.log.WithName("runner")})
 	if err != nil {
 		return fmt.Errorf("cannot take up what runs: %w", err)
 	}
-	op.logs, err = logs.Open(filepath.Join(op.State, "logs"), logs.Options{})
+	op.logs, err = logs.Open(filepath.Join(op.State, "logs"), logs.Options{Log: op.log.WithName("logs"), Changed: func(id string) { op.processes.LogChanged(id) }})
 	if err != nil {
 		return fmt.Errorf("cannot open the logs in %q: %w", op.State, err)
 	}

@@ -9,10 +9,11 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
-// schema is the version of the state directory's layout. A newer one is refused, an older one migrated.
-const schema = 1
+// layout is the version of the state directory's layout. A newer one is refused, an older one migrated.
+const layout = 1
 
 // state is the opened state directory: ours alone while the lock is held.
 type state struct {
@@ -57,13 +58,21 @@ func openState(dir string) (*state, error) {
 // Close gives the directory free.
 func (s *state) Close() { _ = s.lock.Close() }
 
+// lockPatience is for the lock of an operator that was killed just now: its last thread may let go after it counts as dead.
+const lockPatience = 500 * time.Millisecond
+
 // lockFile takes the lock that makes one operator out of two. The kernel lets go of it when the holder dies.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open lock %q: %v", path, err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+	err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	for end := time.Now().Add(lockPatience); errors.Is(err, syscall.EWOULDBLOCK) && time.Now().Before(end); {
+		time.Sleep(lockPatience / 50)
+		err = syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	}
+	if err != nil {
 		holder, _ := os.ReadFile(path)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
@@ -82,7 +91,7 @@ func (s *state) checkSchema() error {
 	path := filepath.Join(s.dir, "schema")
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.WriteFile(path, []byte(strconv.Itoa(schema)+"\n"), 0o600); err != nil {
+		if err := os.WriteFile(path, []byte(strconv.Itoa(layout)+"\n"), 0o600); err != nil {
 			return fmt.Errorf("cannot write %q: %v", path, err)
 		}
 		return nil
@@ -94,8 +103,8 @@ func (s *state) checkSchema() error {
 	if err != nil {
 		return fmt.Errorf("cannot read %q: %q is not a number; it was not written by this program", path, b)
 	}
-	if n > schema {
-		return fmt.Errorf("state directory %q has layout %d, this program knows %d: it was written by a newer version; start that one", s.dir, n, schema)
+	if n > layout {
+		return fmt.Errorf("state directory %q has layout %d, this program knows %d: it was written by a newer version; start that one", s.dir, n, layout)
 	}
 	return nil
 }

@@ -16,11 +16,7 @@ func unsafeUnit() []string {
 	if os.Getenv("INVOCATION_ID") == "" {
 		return nil
 	}
-	cgroups, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return nil
-	}
-	unit, user := unitOf(string(cgroups))
+	unit, user := ownUnit()
 	if unit == "" {
 		return nil
 	}
@@ -44,6 +40,21 @@ func unsafeUnit() []string {
 		return nil
 	}
 	return []string{fmt.Sprintf("unit %s lacks %s: stopping it would kill the workloads; `mirrorosd install` writes a safe one", unit, strings.Join(bad, " and "))}
+}
+
+// ownUnit is the service that this process is in, if any.
+func ownUnit() (unit string, user bool) {
+	cgroups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return "", false
+	}
+	return unitOf(string(cgroups))
+}
+
+// inService tells whether a service manager looks after this process.
+func inService() bool {
+	unit, _ := ownUnit()
+	return unit != ""
 }
 
 // unitOf finds the service that this process is in, by the last element of its cgroup that names one.

@@ -152,3 +152,14 @@ var _ = DescribeTable("naming what changed in a template", func(change func(*spe
 	Entry("their order", func(s *specs.ProcessSpec) { s.Env[0], s.Env[1] = s.Env[1], s.Env[0] }, "env"),
 	Entry("command and a port", func(s *specs.ProcessSpec) { s.Command = []string{"x"}; s.Ports[0].Port = 80 }, "command", "ports.http"),
 )
+
+var _ = Describe("what changed of a process whose manifest moved", func() {
+	It("is its working directory", func() {
+		m := &memory{}
+		m.template(proc("web"), "/manifests")
+		before := m.hash
+		m.template(proc("web"), "/manifests/sub")
+		Expect(m.hash).NotTo(Equal(before))
+		Expect(m.changed).To(Equal([]string{"workingDir"}))
+	})
+})

@@ -81,7 +81,7 @@ func decide(o observed) decision {
 	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}}
 	d.sort(o)
 	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete)
-	if o.manual && !o.act && !o.removed {
+	if o.manual && !o.act && !o.removed && len(o.changes) > 0 { // who only comments needs nobody's word
 		d.blocked = specs.ReasonPendingApply
 		return d
 	}
@@ -137,6 +137,9 @@ func (d *decision) hold(o observed) map[store.Key]*admit.Entry {
 		case c.New != nil:
 		case f == fateHandOver:
 			held[c.Key] = c.Old
+			if d.waits == "" {
+				d.waits = specs.ReasonHandedOver
+			}
 		case wait && (f == fateDelete || f == fateRelease):
 			held[c.Key] = c.Old
 		}

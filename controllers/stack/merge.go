@@ -16,7 +16,10 @@ type tree = map[string]any
 
 // created is the object of a document that is not in force yet.
 func created(doc *specs.Document, stack string) specs.Object {
-	o := specs.Copy(doc.Object)
+	v := reflect.ValueOf(doc.Object).Elem()
+	n := reflect.New(v.Type())
+	n.Elem().Set(v) // what it points to is shared: the client copies
+	o := n.Interface().(specs.Object)
 	own(o, stack)
 	return o
 }

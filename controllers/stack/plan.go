@@ -3,15 +3,11 @@ package stack
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"maps"
 	"path"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -50,113 +46,13 @@ type BlockedError struct{ Message string }
 // Error says why.
 func (e *BlockedError) Error() string { return e.Message }
 
-// bound is what a plan's digest is made of: the contents it leads from and to, every object that it was made from, and what becomes of each.
-type bound struct {
-	Stack, From, To string
-	// Read is what of each object in force was read: its uid and a digest of what is declared of it. A status does not count.
-	Read map[string]string
-	// Does is what happens to each object.
-	Does map[string]string
-}
-
-func (b *bound) digest() string {
-	data, err := json.Marshal(b)
-	if err != nil {
-		panic(err) // strings only
-	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:12]
-}
-
-// bind makes what a plan from what is in force to a set is bound to.
-func (r *Reconciler) bind(s *state, to *admit.Set, fates map[store.Key]fate) *bound {
-	b := &bound{Stack: s.name, From: s.live.Digest(), To: to.Digest(), Read: map[string]string{}, Does: map[string]string{}}
-	for _, c := range admit.Diff(s.live, to) {
-		live, exists := r.get(c.Key)
-		switch {
-		case c.New != nil && exists:
-			b.Does[c.Key.String()] = string(plan.Update)
-		case c.New != nil:
-			b.Does[c.Key.String()] = string(plan.Create)
-		case fates[c.Key] == fateDelete, fates[c.Key] == fateRename:
-			b.Does[c.Key.String()] = string(plan.Delete)
-		case fates[c.Key] == fateRelease:
-			b.Does[c.Key.String()] = string(plan.Keep)
-		default:
-			continue
-		}
-		if exists {
-			b.Read[c.Key.String()] = version(live)
-		}
-	}
-	return b
-}
-
-// version names what is declared of an object.
-func version(o specs.Object) string {
-	data, _ := json.Marshal(struct {
-		UID                 string
-		Generation          int64
-		Labels, Annotations map[string]string
-	}{string(o.GetUID()), o.GetGeneration(), o.GetLabels(), o.GetAnnotations()})
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])[:12]
-}
-
-// plans are what the plans that were shown last are bound to, by digest, so that it can be told what has changed since.
-type plans struct {
-	by    map[string]*bound
-	order []string
-}
-
-func (p *plans) add(b *bound) string {
-	d := b.digest()
-	if p.by == nil {
-		p.by = map[string]*bound{}
-	}
-	if p.by[d] == nil {
-		if p.order = append(p.order, d); len(p.order) > 32 {
-			delete(p.by, p.order[0])
-			p.order = p.order[1:]
-		}
-	}
-	p.by[d] = b
-	return d
-}
-
-// whatChanged says in words why a plan does not fit.
-func (p *plans) whatChanged(digest string, now *bound) string {
-	was := p.by[digest]
-	if was == nil {
-		return "it is not known, or was made before what it read changed"
-	}
-	var what []string
-	if was.From != now.From {
-		what = append(what, fmt.Sprintf("revision %s is in force instead of %s", short(now.From), short(was.From)))
-	}
-	if was.To != now.To {
-		what = append(what, fmt.Sprintf("the files hold %s instead of %s", short(now.To), short(was.To)))
-	}
-	keys := maps.Clone(was.Does)
-	maps.Copy(keys, now.Does)
-	for _, k := range slices.Sorted(maps.Keys(keys)) {
-		if was.Does[k] != now.Does[k] || was.Read[k] != now.Read[k] {
-			what = append(what, k+" changed")
-		}
-	}
-	if len(what) > 5 {
-		what = append(what[:5], fmt.Sprintf("%d more", len(what)-5))
-	}
-	return strings.Join(what, ", ")
-}
-
 // Plan says what putting the files of a stack in force would do. files, when it is not nil, are taken for the stack's files instead of what
 // is on disk: their text by path below the directory that the stack governs. Nothing is changed. A *FaultsError tells what is refused.
 func (r *Reconciler) Plan(ctx context.Context, name string, files map[string]string) (*plan.Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
-	s, o, err := r.known1(name)
+	s, o, err := r.lookUp(name)
 	if err != nil {
 		return nil, err
 	}
@@ -167,8 +63,8 @@ func (r *Reconciler) Plan(ctx context.Context, name string, files map[string]str
 	return r.plan(ctx, s, o, to)
 }
 
-// known1 answers a Stack and its object.
-func (r *Reconciler) known1(name string) (*state, *specs.Stack, error) {
+// lookUp answers a Stack and its object.
+func (r *Reconciler) lookUp(name string) (*state, *specs.Stack, error) {
 	s := r.stacks[name]
 	if s == nil {
 		return nil, nil, fmt.Errorf("stack/%s: %w", name, store.ErrNotFound)
@@ -223,26 +119,57 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 	if len(faults) > 0 {
 		return nil, &FaultsError{faults}
 	}
-	p.Steps, err = r.steps(ctx, ops)
+	p.Steps, err = r.steps(ctx, ops, r.moves(s, to, ops))
 	return p, err
 }
 
-// steps are what the writes lead to.
-func (r *Reconciler) steps(ctx context.Context, ops []op) ([]plan.Step, error) {
+// moves are objects that stay as they are while their file goes to another directory: relative paths start there then.
+func (r *Reconciler) moves(s *state, to *admit.Set, ops []op) []plan.Changed {
+	written := map[store.Key]bool{}
+	for i := range ops {
+		written[ops[i].key] = true
+	}
+	var out []plan.Changed
+	for _, c := range admit.Diff(s.live, to) {
+		if !moved(c) || written[c.Key] {
+			continue
+		}
+		if live, ok := r.get(c.Key); ok {
+			out = append(out, plan.Changed{Change: plan.Update, Kind: c.Key.Kind, Name: c.Key.Name, Old: live, New: live, Dir: r.dirOf(c.New), Fields: []string{fieldDirectory}})
+		}
+	}
+	return out
+}
+
+func moved(c admit.Change) bool { return c.Old != nil && c.New != nil && c.Old.Dir() != c.New.Dir() }
+
+// fieldDirectory is how a plan names that a file is in another directory: what it changes of a process is where it works.
+const fieldDirectory = "workingDir"
+
+// dirOf is the directory that relative paths of a document start from.
+func (r *Reconciler) dirOf(e *admit.Entry) string {
+	return filepath.Join(r.o.Root, filepath.FromSlash(e.Dir()))
+}
+
+// steps are what the writes, and the moves of files, lead to.
+func (r *Reconciler) steps(ctx context.Context, ops []op, moves []plan.Changed) ([]plan.Step, error) {
 	var changed []plan.Changed
 	for i := range ops {
 		c := ops[i].planned()
 		if e := ops[i].entry; e != nil {
-			c.Dir = filepath.Join(r.o.Root, filepath.FromSlash(e.Dir()))
+			c.Dir = r.dirOf(e)
+		}
+		if ops[i].from != "" {
+			c.Fields = append(c.Fields, "stack")
+			if was := r.index.Dir(c.Kind, c.Name); was != "" && was != c.Dir {
+				c.Fields = append(c.Fields, fieldDirectory)
+			}
 		}
 		changed = append(changed, c)
 	}
-	var steps []plan.Step
-	if r.o.Planner != nil {
-		var err error
-		if steps, err = r.o.Planner(ctx, changed); err != nil {
-			return nil, err
-		}
+	steps, err := r.led(ctx, changed, moves)
+	if err != nil {
+		return nil, err
 	}
 	last := 0
 	told := map[store.Key]bool{}
@@ -270,6 +197,17 @@ func (r *Reconciler) steps(ctx context.Context, ops []op) ([]plan.Step, error) {
 	return steps, nil
 }
 
+// led is what the planner says. A move that leads to nothing is nothing: no object is written for it.
+func (r *Reconciler) led(ctx context.Context, changed, moves []plan.Changed) ([]plan.Step, error) {
+	if r.o.Planner == nil {
+		return nil, nil
+	}
+	steps, err := r.o.Planner(ctx, slices.Concat(changed, moves))
+	return slices.DeleteFunc(steps, func(s plan.Step) bool {
+		return s.Verb == plan.Write && slices.ContainsFunc(moves, func(c plan.Changed) bool { return c.Kind == s.Kind && c.Name == s.Name })
+	}), err
+}
+
 func (o *op) planned() plan.Changed {
 	c := plan.Changed{Change: o.change, Kind: o.key.Kind, Name: o.key.Name, Wave: o.wave, Old: o.old, New: o.new}
 	if o.change == plan.Update {
@@ -286,109 +224,4 @@ func reason(c plan.Changed) string {
 		return "removed"
 	}
 	return strings.Join(c.Fields, ", ")
-}
-
-// ApplyOptions of Apply.
-type ApplyOptions struct {
-	// Plan that is agreed to, by its digest; empty for whatever is on disk.
-	Plan string
-	// Prune agrees to the removals of the plan. It needs Plan.
-	Prune bool
-}
-
-// Applied is what Apply did.
-type Applied struct {
-	// Revision in force.
-	Revision string `json:"revision"`
-	// Message says what was done.
-	Message string `json:"message"`
-}
-
-// Apply puts the files of a stack in force, where that waits for somebody's word. With a plan it acts only when planning again gives the
-// same plan; a *ChangedError says what changed. Without one, removals still wait until the files are quiet, and stop at the prune limit.
-func (r *Reconciler) Apply(ctx context.Context, name string, a ApplyOptions) (Applied, error) {
-	if a.Prune && a.Plan == "" {
-		return Applied{}, &BlockedError{Message: "cannot prune without a plan: name the one that `mirrorctl plan` shows, with --plan"}
-	}
-	for {
-		done, wait, err := r.apply(ctx, name, a)
-		if err != nil || wait == 0 {
-			return done, err
-		}
-		select {
-		case <-ctx.Done():
-			return done, ctx.Err()
-		case <-time.After(wait):
-		}
-	}
-}
-
-// apply is one try. It answers how long to wait before the next, 0 when it is done.
-func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Applied, time.Duration, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.refresh()
-	s, o, err := r.known1(name)
-	if err != nil {
-		return Applied{}, 0, err
-	}
-	if err := r.mayApply(s, o); err != nil {
-		return Applied{}, 0, err
-	}
-	obs := r.observe(s, o, s.disk, act{apply: true, now: true})
-	d := decide(obs)
-	if a.Plan != "" {
-		if b := r.bind(s, s.disk, d.fates); b.digest() != a.Plan {
-			return Applied{}, 0, &ChangedError{Message: fmt.Sprintf("plan %s does not fit any more: %s. The plan now is %s: look at it with `mirrorctl plan`", a.Plan, r.plans.whatChanged(a.Plan, b), r.plans.add(b))}
-		}
-	}
-	if !obs.manual && !s.removed && (!d.over || !a.Prune) && s.decided.waits == "" {
-		if s.live.Digest() == s.disk.Digest() {
-			return Applied{s.live.Digest(), "stack/" + name + " follows the files; nothing to apply"}, 0, nil
-		}
-	}
-	before := s.live.Digest()
-	if _, err := r.sync(ctx, s, act{apply: true, agreed: a.Prune, now: a.Plan != ""}); err != nil {
-		return Applied{}, 0, err
-	}
-	if r.stacks[name] != s {
-		return Applied{Message: "stack/" + name + " is removed"}, 0, nil
-	}
-	if _, err := r.report(ctx, s, nil); err != nil {
-		return Applied{}, 0, err
-	}
-	if s.refused {
-		return Applied{}, 0, &FaultsError{s.faults}
-	}
-	if s.decided.waits == specs.ReasonWaitingForQuiet {
-		return Applied{}, max(s.decided.requeue, time.Millisecond), nil
-	}
-	return r.applied(s, before), 0, nil
-}
-
-// mayApply tells why nothing can be applied, if so.
-func (r *Reconciler) mayApply(s *state, o *specs.Stack) error {
-	switch {
-	case s.refused:
-		return &FaultsError{s.faults}
-	case o.Spec.Suspend:
-		return &BlockedError{Message: fmt.Sprintf("stack/%s is suspended: `mirrorctl resume stack/%s` first", s.name, s.name)}
-	case r.snap.Hold != nil:
-		return &BlockedError{Message: "git is at work in the manifest directory: " + r.snap.Hold.Path + " is there"}
-	}
-	return nil
-}
-
-// applied says what came of it.
-func (r *Reconciler) applied(s *state, before string) Applied {
-	out := Applied{Revision: s.live.Digest()}
-	if out.Message = "nothing to apply"; out.Revision != before && s.rec.Live != nil {
-		out.Message = s.rec.Live.Message
-	}
-	if s.decided.over {
-		if st, err := r.stackObject(s.name); err == nil && st.Status.Pending != nil {
-			out.Message += fmt.Sprintf("; %d objects are not removed without your word: %s", st.Status.Pending.Delete, st.Status.Pending.Command)
-		}
-	}
-	return out
 }

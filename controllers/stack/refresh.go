@@ -3,11 +3,9 @@ package stack
 import (
 	"errors"
 	"maps"
-	"path"
 	"slices"
 	"sync/atomic"
 
-	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/specs"
@@ -171,71 +169,6 @@ func (r *Reconciler) move(f *admit.File, e *edits) {
 	}
 }
 
-// resolve decides which Stacks govern, and tells whether that changed.
-func (r *Reconciler) resolve() bool {
-	g, accepted, faults := admit.Resolve(r.candidates())
-	if o, ok := reconcile.Get[*specs.Stack](r.o.Client, admit.DefaultStack); ok && g["."].Stack == "" && len(o.Spec.Source.Exclude) > 0 {
-		g["."] = admit.Governor{Stack: admit.DefaultStack, Dir: ".", Exclude: admit.NewMatcher(o.Spec.Source.Exclude)}
-	}
-	r.faultsOf = map[string][]specs.Fault{}
-	for _, f := range faults {
-		r.faultsOf[f.File] = append(r.faultsOf[f.File], f)
-	}
-	for _, s := range r.stacks {
-		s.doc = accepted[s.name]
-	}
-	for name, doc := range accepted {
-		r.state(name).doc = doc
-	}
-	changed := !maps.EqualFunc(g, r.govern, func(a, b admit.Governor) bool {
-		return a.Stack == b.Stack && a.Exclude.Equal(b.Exclude)
-	})
-	r.govern = g
-	return changed
-}
-
-// candidates are the Stacks that files declare, and those in force whose document cannot be told to be gone.
-func (r *Reconciler) candidates() []admit.Candidate {
-	var out []admit.Candidate
-	named := map[string]bool{}
-	for _, rel := range slices.Sorted(maps.Keys(r.stackFiles)) {
-		for _, e := range r.stackFiles[rel].Stacks {
-			c := admit.Candidate{Name: e.Name, Doc: e}
-			named[e.Name] = true
-			r.inForce(&c)
-			out = append(out, c)
-		}
-	}
-	r.waiting = false
-	for name, s := range r.stacks {
-		if s.rec.Doc == nil || named[name] {
-			continue
-		}
-		if f := r.loaded[s.rec.Doc.File]; f == nil || len(f.Faults) == 0 {
-			if r.quiet(r.snap) {
-				continue // it is gone
-			}
-			r.waiting = true
-		}
-		c := admit.Candidate{Name: name}
-		r.inForce(&c)
-		out = append(out, c)
-	}
-	return out
-}
-
-// inForce fills in how the Stack is in force.
-func (r *Reconciler) inForce(c *admit.Candidate) {
-	s := r.stacks[c.Name]
-	if s == nil || s.rec.Doc == nil {
-		return
-	}
-	c.InForce, c.File, c.Path = true, s.rec.Doc.File, s.rec.Doc.Path
-	if o, err := r.stackObject(c.Name); err == nil {
-		c.Exclude = o.Spec.Source.Exclude
-	}
-}
-
 // edit brings the sets on disk to the files.
 func (r *Reconciler) edit(e *edits, regoverned bool) {
 	if regoverned || len(e.put[admit.DefaultStack]) > 0 {
@@ -256,88 +189,6 @@ func (r *Reconciler) edit(e *edits, regoverned bool) {
 			s.removed = s.removed && s.disk.Files() == 0 && len(r.govern) > 0
 		}
 	}
-}
-
-// admitAll admits the sets that changed, those that were refused before, and those whose Stack documents have faults.
-func (r *Reconciler) admitAll(e *edits) {
-	for _, name := range slices.Sorted(maps.Keys(r.stacks)) {
-		s := r.stacks[name]
-		if s.disk == nil || s.disk == s.checked && !s.refused && !r.hasFaults(s) {
-			continue
-		}
-		was := s.faults
-		r.admit(s)
-		if e != nil || !slices.Equal(was, s.faults) {
-			r.dirty[name] = true
-		}
-	}
-}
-
-func (r *Reconciler) hasFaults(s *state) bool {
-	for rel := range r.faultsOf {
-		if r.owner[rel] == s.name {
-			return true
-		}
-	}
-	return false
-}
-
-func (r *Reconciler) admit(s *state) {
-	s.checked, s.faults = s.disk, nil
-	for rel, faults := range r.faultsOf {
-		if r.owner[rel] == s.name {
-			s.faults = append(s.faults, faults...)
-		}
-	}
-	if s.disk.Digest() != s.live.Digest() {
-		base := s.admitted
-		if base == nil {
-			base = s.live
-		}
-		s.faults = append(s.faults, admit.Admit(s.disk, base, r.world(s))...)
-	}
-	s.refused = len(s.faults) > 0
-	if !s.refused {
-		s.admitted = s.disk
-	}
-}
-
-// world is what there is beside a stack.
-func (r *Reconciler) world(s *state) admit.World {
-	others := map[string]*admit.Set{}
-	for name, o := range r.stacks {
-		if o != s {
-			others[name] = o.disk
-		}
-	}
-	return admit.World{Stack: s.name, Others: others, Get: r.get, List: r.list}
-}
-
-// publish tells the index what is declared where.
-func (r *Reconciler) publish() {
-	n := &admit.Indexed{Root: r.o.Root}
-	for _, name := range slices.Sorted(maps.Keys(r.stacks)) {
-		s := r.stacks[name]
-		in := admit.IndexedStack{Name: name, Live: s.inForce(), Disk: s.disk, Document: s.document()}
-		if o, err := r.stackObject(name); err == nil {
-			in.Suspended = o.Spec.Suspend
-		}
-		n.Stacks = append(n.Stacks, in)
-	}
-	r.index.Set(n)
-}
-
-// directory that a stack governs, below the manifest directory.
-func (r *Reconciler) directory(name string) string {
-	for dir, g := range r.govern {
-		if g.Stack == name {
-			return dir
-		}
-	}
-	if s := r.stacks[name]; s != nil && s.rec.Doc != nil {
-		return path.Join(path.Dir(s.rec.Doc.File), s.rec.Doc.Path)
-	}
-	return "."
 }
 
 var errNoFiles = errors.New("the manifest directory has not been read yet")

@@ -22,6 +22,9 @@ type state struct {
 	disk, checked, admitted *admit.Set
 	faults                  []specs.Fault
 	refused                 bool
+	// misfit: it was refused because of what others wrote to its objects. generation of the Stack's object that was seen last.
+	misfit     bool
+	generation int64
 
 	// rec is what is kept; live the set in force, target one that is being put in force.
 	rec          receipt

@@ -5,7 +5,8 @@
 //	workload exit CODE [AFTER]        ends with a code, at once or after a duration
 //	workload log [LINES] [AFTER]      writes numbered lines as fast as it can (0: for ever), then waits
 //	workload http ADDR [FAILFILE]     answers GET /health with 200, or 503 while the file exists
-//	workload tree                     starts a child and a daemon with a session of its own, then waits
+//	workload tree                     starts a child, a daemon with a session of its own, and one by forking twice; then waits
+//	workload fork                     starts a daemon with a session of its own and ends
 //	workload env NAME…                prints variables and waits
 //	workload reload                   says reloaded on SIGHUP
 package main
@@ -39,6 +40,7 @@ var verbs = map[string]func(args []string){
 	"log":      writeLines,
 	"http":     serve,
 	"tree":     tree,
+	"fork":     func([]string) { spawn(true, "stubborn") },
 	"env":      environment,
 	"reload":   reload,
 }
@@ -98,12 +100,17 @@ func serve(args []string) {
 }
 
 func tree([]string) {
-	for _, session := range []bool{false, true} {
-		pid, err := syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "stubborn"},
-			&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: session}})
-		fmt.Println("child", pid, err)
-	}
+	spawn(false, "stubborn")
+	spawn(true, "stubborn")
+	spawn(false, "fork")
 	wait(syscall.SIGTERM)
+}
+
+// spawn starts this program with another behaviour, in a session of its own or not.
+func spawn(session bool, behaviour string) {
+	pid, err := syscall.ForkExec("/proc/self/exe", []string{os.Args[0], behaviour},
+		&syscall.ProcAttr{Env: os.Environ(), Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: session}})
+	fmt.Println("child", pid, err)
 }
 
 func environment(args []string) {

@@ -97,7 +97,7 @@ func (s *Set) Blobs(had *Set) (map[string][]byte, error) {
 		h := heldJSON{Kind: k.Kind, Name: k.Name}
 		if e := s.held[k]; e != nil {
 			j := e.encode()
-			h.Rel, h.Text, h.Doc = e.file.Rel, string(e.file.bytes()), &j
+			h.Rel, h.Text, h.Doc = e.file.Rel, string(e.file.content()), &j
 		}
 		root.Held = append(root.Held, h)
 	}
@@ -109,7 +109,10 @@ func (s *Set) Blobs(had *Set) (map[string][]byte, error) {
 func (l *leaf) encode() (list, text []byte, err error) {
 	var files []fileJSON
 	for _, f := range l.files {
-		data := f.bytes()
+		data := f.content()
+		if sha256.Sum256(data) != f.Digest {
+			return nil, nil, fmt.Errorf("cannot keep %q: its content is not kept any more", f.Rel)
+		}
 		j := fileJSON{Rel: f.Rel, Digest: f.Digest[:], Size: len(data)}
 		for _, e := range slices.Concat(f.Entries, f.Stacks) {
 			j.Entries = append(j.Entries, e.encode())
@@ -251,12 +254,19 @@ func (h *heldJSON) decode() *Entry {
 	return h.Doc.decode(nil).cut(h.Rel, []byte(h.Text))
 }
 
-// Known answers the files of a set by path and digest, for LoadAll.
+// Known answers the files of a set by path and digest, for LoadAll. From then on the file has its content from f, so that it does not
+// depend on what is kept of the set.
 func (s *Set) Known(f *source.File) *File {
-	if k := s.File(f.Rel); k != nil && f.Err == nil && k.Digest == f.Digest {
-		return k
+	k := s.File(f.Rel)
+	if k == nil || f.Err != nil || k.Digest != f.Digest {
+		return nil
 	}
-	return nil
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.data == nil {
+		k.data, k.read = f.Data, nil
+	}
+	return k
 }
 
 // Kept is the entry of a document whose text is all that is kept; nil when the text has none.

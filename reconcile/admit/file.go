@@ -120,6 +120,13 @@ func (f *File) Release() {
 	f.docs = nil
 }
 
+func (f *File) content() []byte {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.bytes()
+}
+
+// bytes is the content; mu is held.
 func (f *File) bytes() []byte {
 	if f.data == nil && f.read != nil {
 		return f.read()

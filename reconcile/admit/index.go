@@ -44,6 +44,22 @@ func (x *Index) Sets() map[string]*Set {
 	return out
 }
 
+// World is what there is for an object that is written through the API: what files declare, and what a store holds.
+func (x *Index) World(s *store.Store) World {
+	return World{
+		Others: x.Sets(),
+		Get:    func(k store.Key) (specs.Object, bool) { return s.Get(k) },
+		List: func(kind string) []specs.Object {
+			list, _ := s.List(kind)
+			out := make([]specs.Object, len(list))
+			for i, o := range list {
+				out[i] = o
+			}
+			return out
+		},
+	}
+}
+
 // Declared answers the document that an object in force comes from, and its stack. ok is false when no file declares the object.
 func (x *Index) Declared(kind, name string) (doc *specs.Document, stack string, suspended, ok bool) {
 	e, s := x.live(store.Key{Kind: kind, Name: name})

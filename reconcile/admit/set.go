@@ -3,7 +3,6 @@ package admit
 import (
 	"cmp"
 	"crypto/sha256"
-	"encoding/binary"
 	"encoding/hex"
 	"maps"
 	"slices"
@@ -31,11 +30,6 @@ type Set struct {
 	digest string
 }
 
-type leaf struct {
-	files  []*File // by path
-	digest [32]byte
-}
-
 // NewSet makes a set of files.
 func NewSet(files []*File) *Set { return (*Set)(nil).Edit(files, nil) }
 
@@ -52,13 +46,7 @@ func (s *Set) Edit(put []*File, out []string) *Set {
 		n.byKey, n.kinds = maps.Clone(s.byKey), maps.Clone(s.kinds)
 	}
 	n.ready()
-	for _, rel := range out {
-		n.replace(rel, nil)
-	}
-	for _, f := range put {
-		n.replace(f.Rel, f)
-	}
-	n.fit()
+	n.replace(put, out)
 	n.digest = n.sum()
 	return n
 }
@@ -84,30 +72,74 @@ func (s *Set) ready() {
 	}
 }
 
-// replace puts f in place of the file at rel; nil takes it out.
-func (s *Set) replace(rel string, f *File) {
-	i := leafOf(rel, len(s.leaves))
-	files := slices.Clone(s.leaves[i].files)
-	at, found := slices.BinarySearchFunc(files, rel, func(f *File, rel string) int { return cmp.Compare(f.Rel, rel) })
-	if found {
-		for _, e := range files[at].Entries {
-			s.remove(e)
+// replace puts files in place of those of their paths, and takes out others.
+func (s *Set) replace(put []*File, out []string) {
+	s.fit(s.countAfter(put, out))
+	edits := map[int]map[string]*File{} // by leaf and path; nil takes out
+	note := func(rel string, f *File) {
+		i := leafOf(rel, len(s.leaves))
+		if edits[i] == nil {
+			edits[i] = map[string]*File{}
 		}
-		delete(s.bad, rel)
-		files = slices.Delete(files, at, at+1)
-		s.count--
+		edits[i][rel] = f
 	}
-	if f != nil {
-		files = slices.Insert(files, at, f)
-		for _, e := range f.Entries {
-			s.insert(e)
-		}
-		if len(f.Faults) > 0 {
-			s.bad[rel] = f
-		}
-		s.count++
+	for _, rel := range out {
+		note(rel, nil)
 	}
-	s.leaves[i] = &leaf{files: files} // the digest is made when all are in
+	for _, f := range put {
+		note(f.Rel, f)
+	}
+	for i, edit := range edits {
+		files := make([]*File, 0, len(s.leaves[i].files)+len(edit))
+		for _, f := range s.leaves[i].files {
+			if _, changed := edit[f.Rel]; changed {
+				s.drop(f)
+			} else {
+				files = append(files, f)
+			}
+		}
+		for _, rel := range slices.Sorted(maps.Keys(edit)) {
+			if f := edit[rel]; f != nil {
+				s.take(f)
+				files = append(files, f)
+			}
+		}
+		slices.SortFunc(files, func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
+		s.leaves[i] = newLeaf(files)
+	}
+}
+
+func (s *Set) countAfter(put []*File, out []string) int {
+	n := s.count
+	for _, f := range put {
+		if s.File(f.Rel) == nil {
+			n++
+		}
+	}
+	for _, rel := range out {
+		if s.File(rel) != nil {
+			n--
+		}
+	}
+	return n
+}
+
+func (s *Set) take(f *File) {
+	for _, e := range f.Entries {
+		s.insert(e)
+	}
+	if len(f.Faults) > 0 {
+		s.bad[f.Rel] = f
+	}
+	s.count++
+}
+
+func (s *Set) drop(f *File) {
+	for _, e := range f.Entries {
+		s.remove(e)
+	}
+	delete(s.bad, f.Rel)
+	s.count--
 }
 
 func (s *Set) insert(e *Entry) {
@@ -150,68 +182,6 @@ func without(list []*Entry, e *Entry) []*Entry {
 	return slices.DeleteFunc(slices.Clone(list), func(o *Entry) bool { return o == e })
 }
 
-// fit gives the set as many leaves as suit the number of its files, and the leaves that changed their digests.
-func (s *Set) fit() {
-	if w := width(s.count); w != len(s.leaves) {
-		all := s.leaves
-		files := make([][]*File, w)
-		for _, l := range all {
-			for _, f := range l.files {
-				i := leafOf(f.Rel, w)
-				files[i] = append(files[i], f)
-			}
-		}
-		s.leaves = make([]*leaf, w)
-		for i := range files {
-			slices.SortFunc(files[i], func(a, b *File) int { return cmp.Compare(a.Rel, b.Rel) })
-			s.leaves[i] = &leaf{files: files[i]}
-		}
-	}
-	for _, l := range s.leaves {
-		if l.digest == [32]byte{} {
-			l.seal()
-		}
-	}
-}
-
-// width is the number of leaves for a number of files.
-func width(files int) int {
-	switch {
-	case files <= 16:
-		return 1
-	case files <= 256:
-		return 16
-	}
-	return 256
-}
-
-// leafOf is FNV-1a of the path; it only spreads.
-func leafOf(rel string, width int) int {
-	h := uint32(2166136261)
-	for i := range len(rel) {
-		h = (h ^ uint32(rel[i])) * 16777619
-	}
-	return int((h ^ h>>16) % uint32(width))
-}
-
-func newLeaf(files []*File) *leaf {
-	l := &leaf{files: files}
-	l.seal()
-	return l
-}
-
-func (l *leaf) seal() {
-	h := sha256.New()
-	var n [4]byte
-	for _, f := range l.files {
-		binary.BigEndian.PutUint32(n[:], uint32(len(f.Rel)))
-		h.Write(n[:])
-		h.Write([]byte(f.Rel))
-		h.Write(f.Digest[:])
-	}
-	h.Sum(l.digest[:0])
-}
-
 // sum is the digest of the set.
 func (s *Set) sum() string {
 	h := sha256.New()
@@ -227,21 +197,6 @@ func (s *Set) sum() string {
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// declared are the first documents of each key, as the files have them.
-func (s *Set) declared() map[store.Key]*Entry {
-	byKey := make(map[store.Key]*Entry, len(s.byKey))
-	for _, l := range s.leaves {
-		for _, f := range l.files {
-			for _, e := range f.Entries {
-				if byKey[e.Key()] == nil {
-					byKey[e.Key()] = e
-				}
-			}
-		}
-	}
-	return byKey
 }
 
 // Digest names the content.
@@ -313,67 +268,12 @@ func countKinds(byKey map[store.Key]*Entry) map[string]int32 {
 	return n
 }
 
-// Held are the keys whose objects are not as the files have them.
-func (s *Set) Held() []store.Key {
-	if s == nil {
-		return nil
-	}
-	return sortedKeys(s.held)
-}
-
 // Users of a port among the documents of the files.
 func (s *Set) users(port int32) []*Entry {
 	if s == nil {
 		return nil
 	}
 	return s.ports[port]
-}
-
-// With answers the set with some objects held back, beside those that are held already: as an entry of an earlier set has them, or, where it
-// is nil, not in force.
-func (s *Set) With(held map[store.Key]*Entry) *Set {
-	if len(held) == 0 {
-		return s
-	}
-	if s == nil {
-		s = NewSet(nil)
-	}
-	n := *s
-	n.byKey, n.held = maps.Clone(s.byKey), maps.Clone(s.held)
-	if n.held == nil {
-		n.held = make(map[store.Key]*Entry, len(held))
-	}
-	for k, e := range held {
-		if e == nil {
-			delete(n.byKey, k)
-		} else {
-			e = e.apart()
-			n.byKey[k] = e
-		}
-		n.held[k] = e
-	}
-	n.kinds, n.digest = countKinds(n.byKey), n.sum()
-	return &n
-}
-
-// Release forgets the parsed documents of all files that old does not have.
-func (s *Set) Release(old *Set) {
-	if s == nil {
-		return
-	}
-	known := map[*leaf]bool{}
-	if old != nil && old != s {
-		for _, l := range old.leaves {
-			known[l] = true
-		}
-	}
-	for _, l := range s.leaves {
-		if !known[l] {
-			for _, f := range l.files {
-				f.Release()
-			}
-		}
-	}
 }
 
 func sortedKeys[V any](m map[store.Key]V) []store.Key {

@@ -118,7 +118,7 @@ func (a *application) create() (specs.Object, error) {
 }
 
 func (a *application) merge(live *unstructured.Unstructured, force bool) (specs.Object, error) {
-	fm, err := a.s.managed(a.r, false)
+	fm, err := managedBy(a.r, false)
 	if err != nil {
 		return nil, err
 	}

@@ -2,9 +2,13 @@ package apiserver
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"runtime"
+	"slices"
 	"strconv"
+	"sync"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -31,19 +35,29 @@ func (s *Server) encoder(r *request) *encoder {
 
 // one is a single object; as a table it has the columns.
 func (e *encoder) one(o specs.Object) ([]byte, error) {
+	b := newBuffer()
+	if e.form == asTable {
+		err := e.tableOf(b, o, true)
+		return b.Bytes(), err
+	}
+	err := e.object(b, o)
+	return b.Bytes(), err
+}
+
+// object writes one object, or a row of it, into a list.
+func (e *encoder) object(b *jsonBuffer, o specs.Object) error {
 	switch e.form {
 	case asTable:
-		return e.tableOf(o, true)
+		return e.row(b, o)
 	case asMetadata:
-		return json.Marshal(partial(o))
+		return b.value(partial(o))
 	}
-	return e.resource.encode(o)
+	return e.resource.encode(b, o)
 }
 
 // list writes objects and the revision that they are of.
 func (e *encoder) list(w *bufio.Writer, objects []specs.Object, rev int64) error {
 	items, kind, version := `,"items":[`, e.resource.kind.Kind+"List", e.resource.groupVersion()
-	each := e.resource.encode
 	switch e.form {
 	case asTable:
 		head, err := json.Marshal(e.resource.columns())
@@ -51,26 +65,101 @@ func (e *encoder) list(w *bufio.Writer, objects []specs.Object, rev int64) error
 			return err
 		}
 		items, kind, version = `,"columnDefinitions":`+string(head)+`,"rows":[`, "Table", "meta.k8s.io/v1"
-		each = e.row
 	case asMetadata:
 		kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
-		each = func(o specs.Object) ([]byte, error) { return json.Marshal(partial(o)) }
 	}
 	fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d"}%s`, kind, version, rev, items)
-	for i, o := range objects {
-		b, err := each(o)
-		if err != nil {
-			return fmt.Errorf("cannot encode %s/%s: %w", e.resource.kind.Singular, o.GetName(), err)
-		}
-		if i > 0 {
-			_ = w.WriteByte(',') // the error comes again with Flush
-		}
-		if _, err := w.Write(b); err != nil {
-			return ended(err)
-		}
+	if err := e.objects(w, objects); err != nil {
+		return err
 	}
 	_, err := w.WriteString("]}\n")
 	return ended(err)
+}
+
+// batch is how many objects one goroutine encodes at a time: a millisecond or so.
+const batch = 128
+
+// objects writes objects with commas between, encoded on all processors when they are many.
+func (e *encoder) objects(w *bufio.Writer, objects []specs.Object) error {
+	workers := runtime.GOMAXPROCS(0)
+	buffers, errs := make([]*jsonBuffer, workers), make([]error, workers)
+	for i := range buffers {
+		buffers[i] = newBuffer()
+	}
+	first := true
+	for some := range slices.Chunk(objects, batch*workers) {
+		n := 0
+		var wg sync.WaitGroup
+		for part := range slices.Chunk(some, batch) {
+			b, err := buffers[n], &errs[n]
+			n++
+			if len(some) <= batch {
+				*err = e.part(b, part)
+				break
+			}
+			wg.Go(func() { *err = e.part(b, part) })
+		}
+		wg.Wait()
+		for i := range n {
+			if errs[i] != nil {
+				return errs[i]
+			}
+			if !first {
+				_ = w.WriteByte(',') // the error comes again with the next write
+			}
+			first = false
+			if _, err := w.Write(buffers[i].Bytes()); err != nil {
+				return ended(err)
+			}
+			buffers[i].Reset()
+		}
+	}
+	return nil
+}
+
+// part encodes some objects. A panic is an error here: nobody would catch it.
+func (e *encoder) part(b *jsonBuffer, objects []specs.Object) (err error) {
+	o := objects[0]
+	defer func() {
+		if v := recover(); v != nil {
+			err = fmt.Errorf("panic: %v", v)
+		}
+		if err != nil {
+			err = fmt.Errorf("cannot encode %s/%s: %w", e.resource.kind.Singular, o.GetName(), err)
+		}
+	}()
+	for i := range objects {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		o = objects[i]
+		if err := e.object(b, o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jsonBuffer takes JSON values one after the other.
+type jsonBuffer struct {
+	bytes.Buffer
+	enc *json.Encoder
+}
+
+func newBuffer() *jsonBuffer {
+	b := &jsonBuffer{}
+	b.enc = json.NewEncoder(&b.Buffer)
+	b.enc.SetEscapeHTML(false)
+	return b
+}
+
+// value appends a value, without the newline that an Encoder ends it with.
+func (b *jsonBuffer) value(v any) error {
+	if err := b.enc.Encode(v); err != nil {
+		return err
+	}
+	b.Truncate(b.Len() - 1)
+	return nil
 }
 
 // partial is an object's metadata alone.

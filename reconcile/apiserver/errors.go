@@ -58,27 +58,8 @@ func (s *Server) fail(w *answer, r *request, err error) {
 
 // statusOf maps errors to what is told.
 func (s *Server) statusOf(r *request, err error) *metav1.Status {
-	var told apierrors.APIStatus
-	var tooLarge *http.MaxBytesError
-	switch {
-	case errors.As(err, &told):
-	case errors.As(err, &tooLarge):
-		told = apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit))
-	case errors.Is(err, store.ErrNotFound):
-		told = apierrors.NewNotFound(r.groupResource(), r.name)
-	case errors.Is(err, store.ErrExists):
-		told = apierrors.NewAlreadyExists(r.groupResource(), r.name)
-	case errors.Is(err, store.ErrConflict):
-		told = apierrors.NewConflict(r.groupResource(), r.name, plain(err))
-	case errors.Is(err, store.ErrGone):
-		told = apierrors.NewResourceExpired("too old resource version")
-	case errors.Is(err, store.ErrClosed):
-		told = apierrors.NewServiceUnavailable("the operator is stopping")
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		told = apierrors.NewTimeoutError("it took too long", 0)
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		told = statusError(http.StatusInsufficientStorage, metav1.StatusReasonInternalError, "the state directory has no room; nothing was changed")
-	default:
+	told := knownStatus(r, err)
+	if told == nil {
 		told = apierrors.NewInternalError(errors.New("the operator's log has the details"))
 	}
 	status := told.Status()
@@ -89,9 +70,44 @@ func (s *Server) statusOf(r *request, err error) *metav1.Status {
 	return &status
 }
 
+// knownStatus is what is told of errors that have a meaning to clients; nil for others.
+func knownStatus(r *request, err error) apierrors.APIStatus {
+	var told apierrors.APIStatus
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &told):
+		return told
+	case errors.As(err, &tooLarge):
+		return apierrors.NewRequestEntityTooLargeError(fmt.Sprintf("the body has more than %d bytes", tooLarge.Limit))
+	case errors.Is(err, store.ErrNotFound):
+		return apierrors.NewNotFound(r.groupResource(), r.name)
+	case errors.Is(err, store.ErrExists):
+		return apierrors.NewAlreadyExists(r.groupResource(), r.name)
+	case errors.Is(err, store.ErrConflict):
+		return apierrors.NewConflict(r.groupResource(), r.name, plain(err))
+	case errors.Is(err, store.ErrGone):
+		return apierrors.NewResourceExpired("too old resource version")
+	case errors.Is(err, store.ErrClosed):
+		return apierrors.NewServiceUnavailable("the operator is stopping")
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return apierrors.NewTimeoutError("it took too long", 0)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return statusError(http.StatusInsufficientStorage, metav1.StatusReasonInternalError, "the state directory has no room; nothing was changed")
+	}
+	return nil
+}
+
+// worded tells the client what an error says, unless it has a meaning of its own.
+func worded(err error, code int32, reason metav1.StatusReason) error {
+	if knownStatus(&request{}, err) != nil {
+		return err
+	}
+	return statusError(code, reason, err.Error())
+}
+
 // plain is a conflict in the words of clients.
 func plain(err error) error {
-	if err == store.ErrConflict || strings.HasSuffix(err.Error(), ": "+store.ErrConflict.Error()) {
+	if strings.HasSuffix(err.Error(), store.ErrConflict.Error()) {
 		return errors.New("the object has been modified; please apply your changes to the latest version and try again")
 	}
 	return err

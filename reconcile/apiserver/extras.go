@@ -83,12 +83,13 @@ func refuseFaults(r *request, faults []specs.Fault) error {
 	return e
 }
 
-// stackError words a plan that no longer fits as its own conflict: the object itself is not what changed.
+// stackError words a plan that no longer fits as its own conflict: the object itself is not what changed. Whoever applies a stack is told
+// what went wrong.
 func stackError(err error) error {
 	if errors.Is(err, store.ErrConflict) {
 		return statusError(http.StatusConflict, metav1.StatusReasonConflict, err.Error())
 	}
-	return err
+	return worded(err, http.StatusInternalServerError, metav1.StatusReasonInternalError)
 }
 
 // apply brings a stack to what is on disk.
@@ -119,7 +120,7 @@ func (s *Server) reload(w http.ResponseWriter, r *request) error {
 		return err
 	}
 	if err := s.o.Reload(r.Context(), r.name); err != nil {
-		return err
+		return worded(err, http.StatusConflict, metav1.StatusReasonConflict)
 	}
 	return writeJSON(w, http.StatusOK, success(&metav1.StatusDetails{Name: r.name, Group: r.resource.group, Kind: r.resource.kind.Plural}))
 }

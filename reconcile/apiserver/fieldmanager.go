@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -23,7 +24,9 @@ type fieldManagers struct{ object, scale *managedfields.FieldManager }
 // beforeFirstApply is the manager that apimachinery makes up for all that was there before the first apply.
 const beforeFirstApply = "before-first-apply"
 
-// newFieldManagers makes the managers of all writable kinds. It takes a few milliseconds, and is done with the first write.
+// allFieldManagers are those of all writable kinds. They take a few milliseconds to make, so that is done with the first write.
+var allFieldManagers = sync.OnceValues(newFieldManagers)
+
 func newFieldManagers() (map[string]*fieldManagers, error) {
 	models := map[string]*spec.Schema{}
 	for _, k := range specs.Kinds {
@@ -65,9 +68,9 @@ func newFieldManager(types managedfields.TypeConverter, k *specs.Kind, subresour
 	return managedfields.NewDefaultCRDFieldManager(types, oneVersion{}, oneVersion{}, oneVersion{}, k.GVK(), gv, subresource, reset)
 }
 
-// managed answers the field manager for a request.
-func (s *Server) managed(r *request, scale bool) (*managedfields.FieldManager, error) {
-	all, err := s.managers()
+// managedBy answers the field manager for a request.
+func managedBy(r *request, scale bool) (*managedfields.FieldManager, error) {
+	all, err := allFieldManagers()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func (s *Server) managed(r *request, scale bool) (*managedfields.FieldManager, e
 
 // track writes into next who set what changed since live; live is nil when it is new. What cannot be tracked is written all the same.
 func (s *Server) track(r *request, live, next specs.Object, scale bool) error {
-	fm, err := s.managed(r, scale)
+	fm, err := managedBy(r, scale)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"os/user"
 	"strconv"
 	"strings"
+	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -26,6 +27,10 @@ type connection struct {
 	refusal string
 	// token that every request must bring, as its digest; nil when the connection itself says who it is.
 	token *[sha256.Size]byte
+	// owner finds out who is at the other end of a connection with a token, when the first request comes.
+	owner func() (refusal string)
+	// stopping ends when the server begins to stop.
+	stopping context.Context
 }
 
 type connectionKey struct{}
@@ -49,7 +54,18 @@ func identify(r *http.Request) (caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(given[:], c.token[:]) != 1 {
 		return c.caller, statusError(http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "the token is missing or wrong: use the kubeconfig in the operator's run directory")
 	}
+	if refusal := c.owner(); refusal != "" {
+		return c.caller, forbidden("%s", refusal)
+	}
 	return c.caller, nil
+}
+
+// stopping is the context that ends when the server begins to stop; one that never ends outside of Serve.
+func stopping(ctx context.Context) context.Context {
+	if c, _ := ctx.Value(connectionKey{}).(*connection); c != nil {
+		return c.stopping
+	}
+	return context.Background()
 }
 
 // loopbackName tells whether a Host header names this host's loopback: a page of another site cannot make a browser send that.
@@ -65,14 +81,15 @@ func loopbackName(host string) bool {
 }
 
 // accept is asked of every new connection: who is it.
-func (s *Server) accept(ctx context.Context, conn net.Conn, token *[sha256.Size]byte) context.Context {
-	c := &connection{}
+func (s *Server) accept(ctx context.Context, conn net.Conn, token *[sha256.Size]byte, stopping context.Context) context.Context {
+	c := &connection{stopping: stopping}
 	if u, ok := conn.(*net.UnixConn); ok {
 		c.caller, c.refusal = s.peer(u)
 	} else if c.token = token; token == nil {
 		c.refusal = "the operator takes nobody here: use its socket"
 	} else {
 		c.caller.name = "token"
+		c.owner = sync.OnceValue(func() string { return s.judgeOwners(conn.RemoteAddr(), conn.LocalAddr()) })
 	}
 	return context.WithValue(ctx, connectionKey{}, c)
 }
@@ -85,22 +102,53 @@ func (s *Server) peer(u *net.UnixConn) (caller, string) {
 		return caller{name: "unknown"}, "the operator cannot tell who you are: " + err.Error()
 	}
 	defer p.close()
-	who := caller{name: userName(p.uid)}
-	if p.uid != 0 && p.uid != s.uid {
-		return who, "user " + userName(p.uid) + " may not use the operator's API: it takes root and " + userName(s.uid)
+	return s.judge(p.uid, p.pid, p.alive)
+}
+
+// judge decides who may use the API. alive tells whether the process of that pid is still the one that connected.
+func (s *Server) judge(uid, pid int, alive func() bool) (who caller, refusal string) {
+	who = caller{name: userName(uid)}
+	if uid != 0 && uid != s.uid {
+		return who, "user " + userName(uid) + " may not use the operator's API: it takes root and " + userName(s.uid)
 	}
-	if s.o.IsWorkload == nil || p.pid == 0 { // a process that this namespace does not see is not below the operator
+	if s.o.IsWorkload == nil || pid == 0 { // a process that this namespace does not see is not below the operator
 		return who, ""
 	}
-	instance, is := s.o.IsWorkload(p.pid)
+	instance, is := s.o.IsWorkload(pid)
 	switch {
 	case is:
 		who.name = "instance/" + instance
-		return who, "process " + strconv.Itoa(p.pid) + " belongs to instance/" + instance + ": workloads may not use the operator's API"
-	case !p.alive():
+		return who, workloadRefusal(pid, instance)
+	case !alive():
 		return who, "the process that connected has ended, so nobody can tell what it was"
 	}
 	return who, ""
+}
+
+// judgeOwners refuses the operator's workloads on loopback: those of its own user can read the token. It fails closed: when a process of
+// the operator's user cannot be found, it may be a workload that hides.
+func (s *Server) judgeOwners(client, server net.Addr) (refusal string) {
+	if s.o.IsWorkload == nil {
+		return ""
+	}
+	uid, pids, err := socketOwners(client, server)
+	if err != nil {
+		s.o.Log.Error(err, "cannot tell who connected")
+		return "the operator cannot tell which process you are: " + err.Error()
+	}
+	for _, pid := range pids {
+		if instance, is := s.o.IsWorkload(pid); is {
+			return workloadRefusal(pid, instance)
+		}
+	}
+	if len(pids) == 0 && uid == s.uid {
+		return "the operator cannot find your process, so it may be a workload"
+	}
+	return ""
+}
+
+func workloadRefusal(pid int, instance string) string {
+	return "process " + strconv.Itoa(pid) + " belongs to instance/" + instance + ": workloads may not use the operator's API"
 }
 
 func userName(uid int) string {

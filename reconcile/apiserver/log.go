@@ -23,7 +23,7 @@ func (s *Server) log(w http.ResponseWriter, r *request) error {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
-	out := &logWriter{w: w, control: http.NewResponseController(w)}
+	out := &logWriter{w: w, control: http.NewResponseController(w), limit: s.o.RequestTime}
 	out.mu.Lock()
 	out.later() // the header is not to wait for the first line
 	out.mu.Unlock()
@@ -83,6 +83,7 @@ const (
 type logWriter struct {
 	w       http.ResponseWriter
 	control *http.ResponseController
+	limit   time.Duration // for one write
 
 	mu      sync.Mutex // guards the fields below, and w
 	pending bytes.Buffer
@@ -130,7 +131,7 @@ func (l *logWriter) later() {
 
 // flush writes what waits. mu is held.
 func (l *logWriter) flush() {
-	_ = l.control.SetWriteDeadline(time.Now().Add(requestTime)) // not every writer can
+	defer within(l.control, l.limit)()
 	if !l.begun {
 		l.begun = true
 		l.w.WriteHeader(http.StatusOK)

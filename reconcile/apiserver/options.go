@@ -32,6 +32,8 @@ type Options struct {
 	Version string
 	// MaxRequests and MaxStreams are how many requests, and how many watches and followed logs, are served at once. Default 200 and 1000.
 	MaxRequests, MaxStreams int
+	// RequestTime is how long a request may take in reading and in answering each; a stream has it for each piece that it writes. Default 1 min.
+	RequestTime time.Duration
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
 	Log logr.Logger

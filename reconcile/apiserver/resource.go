@@ -1,7 +1,6 @@
 package apiserver
 
 import (
-	"encoding/json"
 	"reflect"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -84,12 +83,16 @@ func (r *resource) verbs() []string {
 	return []string{"create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"}
 }
 
-// encode is an object as JSON, as this resource shows it.
-func (r *resource) encode(o specs.Object) ([]byte, error) {
+// encode writes an object as JSON, as this resource shows it.
+func (r *resource) encode(b *jsonBuffer, o specs.Object) error {
 	if r.view != nil {
-		return json.Marshal(r.view(o))
+		return b.value(r.view(o))
 	}
-	return specs.Marshal(o)
+	if o.GetObjectKind().GroupVersionKind().Kind == "" {
+		o = specs.Copy(o)
+		specs.Default(o)
+	}
+	return b.value(o)
 }
 
 // clearStatus empties the status, which no client writes.

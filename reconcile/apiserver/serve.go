@@ -24,23 +24,25 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if t, ok := l.(*TLSListener); ok {
 		token = &t.digest
 	}
-	base, end := context.WithCancel(context.Background())
-	defer end()
+	base, cut := context.WithCancel(context.Background())
+	defer cut()
+	streams, end := context.WithCancel(base)
 	h := &http.Server{
 		Handler:           s,
 		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       requestTime,
-		WriteTimeout:      requestTime,
+		ReadTimeout:       s.o.RequestTime,
+		WriteTimeout:      2 * s.o.RequestTime, // from the end of the head on: reading, doing and answering
 		IdleTimeout:       5 * time.Minute,
 		MaxHeaderBytes:    64 << 10,
 		BaseContext:       func(net.Listener) context.Context { return base },
-		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return s.accept(ctx, c, token) },
+		ConnContext:       func(ctx context.Context, c net.Conn) context.Context { return s.accept(ctx, c, token, streams) },
 		ErrorLog:          log.New(logSink{s}, "", 0),
 	}
 	served := make(chan error, 1)
 	go func() { served <- h.Serve(l) }()
 	select {
 	case err := <-served:
+		end()
 		return fmt.Errorf("cannot serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
@@ -51,7 +53,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) { // the listener is closed: no new request comes
 		s.o.Log.Error(err, "cannot serve", "address", l.Addr().String())
 	}
-	end() // watches and followed logs
+	end()
 	if err := <-stopped; err != nil {
 		_ = h.Close() // whoever has not finished is cut off
 	}

@@ -1,6 +1,7 @@
 package apiserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -8,7 +9,6 @@ import (
 	"os"
 	"runtime/debug"
 	"strings"
-	"sync"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,19 +18,14 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-const (
-	// maxBody bounds a body, maxFiles that of a plan.
-	maxBody, maxFiles = 3 << 20, 64 << 20
-	// requestTime is how long a request may take in reading, and in writing each; streams have it for each write.
-	requestTime = 60 * time.Second
-)
+// maxBody bounds a body, maxFiles that of a plan.
+const maxBody, maxFiles = 3 << 20, 64 << 20
 
 // Server is the API. It is an http.Handler, and refuses what did not come through Serve.
 type Server struct {
 	o         Options
 	resources []*resource
 	router    *node
-	managers  func() (map[string]*fieldManagers, error)
 	documents documents
 	uid       int
 
@@ -48,13 +43,15 @@ func New(o Options) *Server {
 	if o.MaxStreams == 0 {
 		o.MaxStreams = 1000
 	}
+	if o.RequestTime == 0 {
+		o.RequestTime = time.Minute
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
 	s := &Server{o: o, resources: newResources(), uid: os.Geteuid(),
 		requests: make(chan struct{}, o.MaxRequests), streams: make(chan struct{}, o.MaxStreams)}
 	s.router = newRouter(s.resources)
-	s.managers = sync.OnceValues(newFieldManagers)
 	limitPatches()
 	return s
 }
@@ -103,7 +100,14 @@ func (s *Server) route(w *answer, r *request) error {
 		return err
 	}
 	defer leave()
-	s.bound(w, r, e.flags)
+	limit := int64(maxBody)
+	if e.flags&large != 0 {
+		limit = maxFiles
+	}
+	r.Body = http.MaxBytesReader(w, r.Body, limit)
+	if r.watch() || e.flags&streams != 0 {
+		defer r.stream(w)()
+	}
 	return e.serve(s, w, r)
 }
 
@@ -126,16 +130,16 @@ func (s *Server) enter(r *request, flags flag) (leave func(), err error) {
 	}
 }
 
-// bound limits the body of a request, and lifts the limits of time from a stream.
-func (s *Server) bound(w http.ResponseWriter, r *request, flags flag) {
-	limit := int64(maxBody)
-	if flags&large != 0 {
-		limit = maxFiles
-	}
-	r.Body = http.MaxBytesReader(w, r.Body, limit)
-	if r.watch() || flags&streams != 0 {
-		c := http.NewResponseController(w) // not every writer has deadlines
-		_, _ = c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{})
+// stream lifts the limits of time from a request, and ends it when the server stops.
+func (r *request) stream(w http.ResponseWriter) (end func()) {
+	c := http.NewResponseController(w) // not every writer has deadlines
+	_, _ = c.SetReadDeadline(time.Time{}), c.SetWriteDeadline(time.Time{})
+	ctx, stop := context.WithCancel(r.Context())
+	r.Request = r.WithContext(ctx)
+	unhook := context.AfterFunc(stopping(ctx), stop)
+	return func() {
+		unhook()
+		stop()
 	}
 }
 

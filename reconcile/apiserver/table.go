@@ -1,7 +1,7 @@
 package apiserver
 
 import (
-	"encoding/json"
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -25,52 +25,60 @@ func (r *resource) columns() []metav1.TableColumnDefinition {
 	return out
 }
 
-// tableOf is a table of one row.
-func (e *encoder) tableOf(o specs.Object, columns bool) ([]byte, error) {
-	row, err := e.row(o)
-	if err != nil {
-		return nil, err
-	}
-	t := struct {
-		metav1.TypeMeta   `json:",inline"`
-		Metadata          metav1.ListMeta                `json:"metadata"`
-		ColumnDefinitions []metav1.TableColumnDefinition `json:"columnDefinitions"`
-		Rows              []json.RawMessage              `json:"rows"`
-	}{metav1.TypeMeta{Kind: "Table", APIVersion: "meta.k8s.io/v1"}, metav1.ListMeta{ResourceVersion: o.GetResourceVersion()},
-		[]metav1.TableColumnDefinition{}, []json.RawMessage{row}}
+// tableOf writes a table of one row.
+func (e *encoder) tableOf(b *jsonBuffer, o specs.Object, columns bool) error {
+	head := []metav1.TableColumnDefinition{}
 	if columns {
-		t.ColumnDefinitions = e.resource.columns()
+		head = e.resource.columns()
 	}
-	return json.Marshal(t)
+	fmt.Fprintf(b, `{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{"resourceVersion":%q},"columnDefinitions":`, o.GetResourceVersion())
+	if err := b.value(head); err != nil {
+		return err
+	}
+	b.WriteString(`,"rows":[`)
+	if err := e.row(b, o); err != nil {
+		return err
+	}
+	b.WriteString("]}")
+	return nil
 }
 
-// row is an object as a row of a table.
-func (e *encoder) row(o specs.Object) ([]byte, error) {
-	row := struct {
-		Cells  []any           `json:"cells"`
-		Object json.RawMessage `json:"object,omitempty"`
-	}{Cells: make([]any, len(e.resource.kind.Columns))}
+// row writes an object as a row of a table.
+func (e *encoder) row(b *jsonBuffer, o specs.Object) error {
+	b.WriteString(`{"cells":[`)
 	for i, c := range e.resource.kind.Columns {
 		v := c.Value(o)
 		if c.Type == "date" {
 			v = e.age(v)
 		}
-		row.Cells[i] = v
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if err := b.value(v); err != nil {
+			return err
+		}
 	}
-	var err error
+	b.WriteByte(']')
+	if err := e.rowObject(b, o); err != nil {
+		return err
+	}
+	b.WriteByte('}')
+	return nil
+}
+
+// rowObject writes what the request wants of the object beside the cells.
+func (e *encoder) rowObject(b *jsonBuffer, o specs.Object) error {
 	switch metav1.IncludeObjectPolicy(e.include) {
 	case metav1.IncludeNone:
+		return nil
 	case metav1.IncludeObject:
-		row.Object, err = e.resource.encode(o)
-	default:
-		p := partial(o)
-		p.ManagedFields = nil // nobody prints them in a table
-		row.Object, err = json.Marshal(p)
+		b.WriteString(`,"object":`)
+		return e.resource.encode(b, o)
 	}
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(row)
+	b.WriteString(`,"object":`)
+	p := partial(o)
+	p.ManagedFields = nil // nobody prints them in a table
+	return b.value(p)
 }
 
 // age is a date as tables show it: how long ago it was.

@@ -86,7 +86,7 @@ func (s *Server) watch(w http.ResponseWriter, r *request) error {
 		defer stop()
 	}
 	w.Header().Set("Content-Type", "application/json")
-	out := &watchWriter{w: w, control: http.NewResponseController(w), enc: s.encoder(r), now: s.o.Now}
+	out := &watchWriter{w: w, control: http.NewResponseController(w), enc: s.encoder(r), now: s.o.Now, limit: s.o.RequestTime}
 	if err := s.follow(ctx, r, o, out); errors.Is(err, store.ErrGone) {
 		return out.gone()
 	} else if err != nil && ctx.Err() == nil && !errors.Is(err, store.ErrClosed) {

@@ -19,6 +19,8 @@ type watchWriter struct {
 	control *http.ResponseController
 	enc     *encoder
 	now     func() time.Time
+	// limit of time for one write.
+	limit time.Duration
 
 	pending bytes.Buffer
 	// begun: the header is out. headed: a table has had its columns.
@@ -41,14 +43,14 @@ func (w *watchWriter) change(e store.Event, sel *selector) error {
 
 // event gathers one object.
 func (w *watchWriter) event(typ store.EventType, o specs.Object) error {
-	var b []byte
+	b := newBuffer()
 	var err error
 	if w.enc.form == asTable {
 		w.enc.now = w.now()
-		b, err = w.enc.tableOf(o, !w.headed)
+		err = w.enc.tableOf(b, o, !w.headed)
 		w.headed = true
 	} else {
-		b, err = w.enc.one(o)
+		err = w.enc.object(b, o)
 	}
 	if err != nil {
 		return err
@@ -56,7 +58,7 @@ func (w *watchWriter) event(typ store.EventType, o specs.Object) error {
 	if rev, err := strconv.ParseInt(o.GetResourceVersion(), 10, 64); err == nil {
 		w.sent = max(w.sent, rev)
 	}
-	return w.put(string(typ), b)
+	return w.put(string(typ), b.Bytes())
 }
 
 func (w *watchWriter) bookmark(rev int64, initialEnd bool) error {
@@ -97,7 +99,7 @@ func (w *watchWriter) flush() error {
 	if w.begun && w.pending.Len() == 0 {
 		return nil
 	}
-	_ = w.control.SetWriteDeadline(time.Now().Add(requestTime)) // not every writer can
+	defer within(w.control, w.limit)()
 	if !w.begun {
 		w.begun = true
 		w.w.WriteHeader(http.StatusOK)
@@ -110,4 +112,11 @@ func (w *watchWriter) flush() error {
 		w.pending = bytes.Buffer{}
 	}
 	return ended(w.control.Flush())
+}
+
+// within gives a writer a time to write in, until the function that it answers is called: HTTP/2 ends a stream whose time is over even
+// when nothing is being written.
+func within(c *http.ResponseController, limit time.Duration) func() {
+	_ = c.SetWriteDeadline(time.Now().Add(limit)) // not every writer can
+	return func() { _ = c.SetWriteDeadline(time.Time{}) }
 }

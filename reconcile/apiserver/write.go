@@ -101,7 +101,7 @@ func current(r *request, live, next specs.Object) error {
 	case next.GetName() != r.name:
 		return badRequest("the name in the object is %q, and that in the URL %q", next.GetName(), r.name)
 	case next.GetResourceVersion() != "" && next.GetResourceVersion() != live.GetResourceVersion():
-		return fmt.Errorf("%w", store.ErrConflict)
+		return store.ErrConflict
 	case next.GetUID() != "" && next.GetUID() != live.GetUID():
 		return apierrors.NewConflict(r.groupResource(), r.name,
 			fmt.Errorf("Precondition failed: UID in precondition: %s, UID in object meta: %s", next.GetUID(), live.GetUID()))

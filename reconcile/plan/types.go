@@ -51,7 +51,8 @@ type Plan struct {
 	To   string `json:"to,omitempty"`
 	// Digest binds the act to this plan: over From, To, Read and Steps.
 	Digest string `json:"digest"`
-	// Read is the resourceVersion of every object that the plan depends on, by key.
+	// Read names the version of every object that the plan depends on, by key. It changes with the object's spec, labels and annotations;
+	// a status does not count.
 	Read map[string]string `json:"read,omitempty"`
 	// Blocked says why it does not happen by itself: Manual, PruneBlocked, or empty.
 	Blocked string `json:"blocked,omitempty"`

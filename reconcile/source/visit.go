@@ -16,6 +16,9 @@ const (
 	quietSince = 100 * time.Millisecond
 	// emptyFor is how long a file that had content and is closed may be empty before that is taken for meant.
 	emptyFor = 2 * time.Second
+	// goneFor is how long a file that is dropped may still come back as what it was. It is as long as removals wait: what acted on the
+	// removal must not see the old content again.
+	goneFor = 2 * time.Second
 	// tick is how coarse a file system's clock may be: a file read so soon after its last change may change again unseen.
 	tick = 20 * time.Millisecond
 )
@@ -164,11 +167,11 @@ func (t *tree) dropFile(d *dir, name string) {
 	t.set(rel, nil)
 }
 
-// remember keeps a file that is dropped for a while: when it comes back half-written, this is what it was.
+// remember keeps a file that is dropped until nothing more was dropped for goneFor: when it comes back half-written, this is what it was.
 func (t *tree) remember(f *File) {
 	if f == nil || f.Err != nil {
 		return
 	}
 	t.gone[f.Rel] = f
-	t.goneUntil = t.now.Add(t.window)
+	t.goneUntil = t.now.Add(goneFor)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +67,7 @@ func (c *command) applyStack(ctx context.Context, o applyOptions, args []string)
 	if o.prune && o.plan == "" {
 		return usageError("--prune needs --plan DIGEST: `mirrorctl status` gives the whole command")
 	}
-	stack, err := c.oneStack(ctx, args)
+	stack, err := c.oneStack(ctx, args, o.plan)
 	if err != nil {
 		return err
 	}
@@ -89,8 +90,8 @@ func (c *command) applyStack(ctx context.Context, o applyOptions, args []string)
 	return c.waitReady(ctx, []target{{specs.KindOf("Stack"), stack}}, o.timeout)
 }
 
-// oneStack is the stack named, or the only one there is, or the only one that has something to apply.
-func (c *command) oneStack(ctx context.Context, args []string) (string, error) {
+// oneStack is the stack named, or the one whose plan waits, or the only one that has something to apply, or the only one there is.
+func (c *command) oneStack(ctx context.Context, args []string, plan string) (string, error) {
 	if len(args) > 0 {
 		targets, _, err := parseTargets(args, "stack")
 		if err != nil {
@@ -102,10 +103,14 @@ func (c *command) oneStack(ctx context.Context, args []string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var pending []string
+	var pending, names []string
 	for _, s := range stacks {
+		names = append(names, s.Name)
 		if s.Status.Pending != nil {
 			pending = append(pending, s.Name)
+			if s.Status.Pending.Digest == plan {
+				return s.Name, nil
+			}
 		}
 	}
 	switch {
@@ -116,7 +121,7 @@ func (c *command) oneStack(ctx context.Context, args []string) (string, error) {
 	case len(stacks) == 0:
 		return "", &exitError{exitFalse, "there is no stack"}
 	}
-	return "", usageError("there are %d stacks: say which", len(stacks))
+	return "", usageError("there are %d stacks: say which of %s", len(stacks), strings.Join(names, ", "))
 }
 
 // listOf gets all objects of T's kind.
@@ -158,17 +163,13 @@ func (c *command) applyFiles(ctx context.Context, o applyOptions) error {
 
 // applyDocument server-side applies one document, with the directory that its relative paths start from.
 func (c *command) applyDocument(ctx context.Context, o applyOptions, t target, d *specs.Document, dir string) error {
-	declared := runtime.DeepCopyJSON(d.Declared())
-	if d.Kind == "Process" {
-		setAnnotation(declared, specs.AnnotationDirectory, dir)
-	}
-	body, err := json.Marshal(declared)
-	if err != nil {
-		return fmt.Errorf("cannot encode %s: %v", t, err)
-	}
 	cl := c.client()
 	var before, after metav1.PartialObjectMetadata
 	if err := cl.getJSON(ctx, kindPath(t.kind, t.name), &before); err != nil && !isReason(err, metav1.StatusReasonNotFound) {
+		return err
+	}
+	body, err := applyBody(d, dir, before.Labels[specs.LabelStack] != "")
+	if err != nil {
 		return err
 	}
 	path := kindPath(t.kind, t.name) + "?fieldManager=mirrorctl&force=true"
@@ -190,6 +191,19 @@ func (c *command) applyDocument(ctx context.Context, o applyOptions, t target, d
 	}
 	fmt.Fprintf(c.Out, "%s %s%s\n", t, done, suffix)
 	return nil
+}
+
+// applyBody is a document as it is sent. That of a stack's object is found by its file, so it takes no directory along.
+func applyBody(d *specs.Document, dir string, ofStack bool) ([]byte, error) {
+	declared := runtime.DeepCopyJSON(d.Declared())
+	if d.Kind == "Process" && !ofStack {
+		setAnnotation(declared, specs.AnnotationDirectory, dir)
+	}
+	body, err := json.Marshal(declared)
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode %s: %v", d.Name, err)
+	}
+	return body, nil
 }
 
 func setAnnotation(o object, key, value string) {

@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -31,6 +32,9 @@ type command struct {
 	socket  string
 	// now is the clock of ages; tests fix it.
 	now func() time.Time
+
+	once sync.Once
+	api  *client // by client()
 }
 
 // verbs in the order of the help text, by group.
@@ -101,6 +105,9 @@ Exit codes: 0 done or the same; 1 differs, refused, not ready or false; 2 usage;
 			v.GroupID = id
 			if v.Args != nil {
 				v.Args = asUsage(v.Args)
+			}
+			if v.ValidArgsFunction == nil {
+				v.ValidArgsFunction = cobra.NoFileCompletions
 			}
 			root.AddCommand(v)
 		}

@@ -25,15 +25,19 @@ type client struct {
 	http *http.Client
 }
 
+// client of the operator; all calls of one command line share it, and its connections.
 func (c *command) client() *client {
-	path := c.socketPath()
-	return &client{path: path, http: &http.Client{Transport: &http.Transport{
-		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "unix", path)
-		},
-		DisableCompression: true,
-	}}}
+	c.once.Do(func() {
+		path := c.socketPath()
+		c.api = &client{path: path, http: &http.Client{Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				var d net.Dialer
+				return d.DialContext(ctx, "unix", path)
+			},
+			DisableCompression: true,
+		}}}
+	})
+	return c.api
 }
 
 // socketPath finds the operator: --socket, then $MIRROROS_RUN, then where mirrorosd puts it by default.

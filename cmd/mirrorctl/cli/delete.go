@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"time"
@@ -11,11 +12,16 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
+type deleteOptions struct {
+	files   []string
+	ignore  bool
+	dryRun  string
+	wait    bool
+	timeout time.Duration
+}
+
 func newDelete(c *command) *cobra.Command {
-	var files []string
-	var ignore, wait bool
-	var dryRun string
-	var timeout time.Duration
+	var o deleteOptions
 	cmd := &cobra.Command{
 		Use:   "delete KIND/NAME... | -f FILE",
 		Short: "Delete objects that were made through the API",
@@ -24,53 +30,68 @@ func newDelete(c *command) *cobra.Command {
   mirrorctl delete -f web.yaml --wait`,
 		ValidArgsFunction: c.completeObjects(""),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			targets, _, err := parseTargets(args, "")
+			if o.dryRun != "none" && o.dryRun != "server" {
+				return usageError("--dry-run=%s: want server or none", o.dryRun)
+			}
+			targets, err := c.deleteTargets(o, args)
 			if err != nil {
 				return err
 			}
-			if len(files) > 0 {
-				read, err := c.readManifests(files)
-				if err != nil {
-					return err
-				}
-				docs, err := c.loadManifests(read)
-				if err != nil {
-					return err
-				}
-				for _, d := range docs {
-					targets = append(targets, target{specs.KindOf(d.Kind), d.Name})
-				}
-			}
-			if len(targets) == 0 {
-				return usageError("say what to delete, such as process/web")
-			}
-			query, done := "", "deleted"
-			if dryRun == "server" {
-				query, done = "?dryRun=All", "deleted (server dry run)"
-			} else if dryRun != "none" {
-				return usageError("--dry-run=%s: want server or none", dryRun)
-			}
-			for _, t := range targets {
-				err := c.client().callJSON(cmd.Context(), request{method: http.MethodDelete, path: kindPath(t.kind, t.name) + query}, nil)
-				if ignore && isReason(err, metav1.StatusReasonNotFound) {
-					continue
-				}
-				if err != nil {
-					return err
-				}
-				fmt.Fprintf(c.Out, "%s %s\n", t, done)
-			}
-			if !wait || dryRun == "server" {
-				return nil
-			}
-			return c.waitStopped(cmd.Context(), targets, timeout)
+			return c.delete(cmd.Context(), o, targets)
 		},
 	}
 	f := cmd.Flags()
-	f.StringSliceVarP(&files, "filename", "f", nil, "delete what these files declare")
-	f.BoolVar(&ignore, "ignore-not-found", false, "what is not there counts as deleted")
-	f.BoolVar(&wait, "wait", true, "wait until the processes have stopped")
-	f.StringVar(&dryRun, "dry-run", "none", "server: change nothing")
-	f.DurationVar(&timeout, "timeout", 2*time.Minute, "how long --wait waits")
+	f.StringSliceVarP(&o.files, "filename", "f", nil, "delete what these files declare")
+	f.BoolVar(&o.ignore, "ignore-not-found", false, "what is not there counts as deleted")
+	f.BoolVar(&o.wait, "wait", true, "wait until the processes have stopped")
+	f.StringVar(&o.dryRun, "dry-run", "none", "server: change nothing")
+	f.Lookup("dry-run").NoOptDefVal = "server"
+	f.DurationVar(&o.timeout, "timeout", 2*time.Minute, "how long --wait waits")
 	return cmd
+}
+
+// deleteTargets are the objects named and those that the files declare.
+func (c *command) deleteTargets(o deleteOptions, args []string) ([]target, error) {
+	targets, _, err := parseTargets(args, "")
+	if err != nil {
+		return nil, err
+	}
+	if len(o.files) > 0 {
+		files, err := c.readManifests(o.files)
+		if err != nil {
+			return nil, err
+		}
+		docs, err := c.loadManifests(files)
+		if err != nil {
+			return nil, err
+		}
+		for _, d := range docs {
+			targets = append(targets, target{specs.KindOf(d.Kind), d.Name})
+		}
+	}
+	if len(targets) == 0 {
+		return nil, usageError("say what to delete, such as process/web")
+	}
+	return targets, nil
+}
+
+func (c *command) delete(ctx context.Context, o deleteOptions, targets []target) error {
+	query, done := "", "deleted"
+	if o.dryRun == "server" {
+		query, done = "?dryRun=All", "deleted (server dry run)"
+	}
+	for _, t := range targets {
+		err := c.client().callJSON(ctx, request{method: http.MethodDelete, path: kindPath(t.kind, t.name) + query}, nil)
+		if o.ignore && isReason(err, metav1.StatusReasonNotFound) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(c.Out, "%s %s\n", t, done)
+	}
+	if !o.wait || o.dryRun == "server" {
+		return nil
+	}
+	return c.waitStopped(ctx, targets, o.timeout)
 }

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"strings"
@@ -41,31 +40,18 @@ func (c *command) diff(ctx context.Context, paths []string) error {
 	if err != nil {
 		return err
 	}
-	docs, err := c.loadManifests(files)
-	if err != nil {
+	if _, err := c.loadManifests(files); err != nil {
 		return err
 	}
 	differs := false
-	for _, d := range docs {
-		t := target{specs.KindOf(d.Kind), d.Name}
-		live, merged, err := c.merged(ctx, t, d)
-		if err != nil {
-			return err
-		}
-		a, b := comparable(live), comparable(merged)
-		if a == b {
-			continue
-		}
-		differs = true
-		fmt.Fprintf(c.Out, "%s\n%s\n", paint(c.Out, dim, "--- live "+t.String()), paint(c.Out, dim, "+++ "+d.File))
-		for _, l := range diffLines(lines(a), lines(b)) {
-			switch l[0] {
-			case '-':
-				l = paint(c.Out, red, l)
-			case '+':
-				l = paint(c.Out, green, l)
+	for _, f := range files {
+		docs, _ := specs.Load(f.path, f.data)
+		for _, d := range docs {
+			one, err := c.diffDocument(ctx, d, f.dir)
+			if err != nil {
+				return err
 			}
-			fmt.Fprintln(c.Out, l)
+			differs = differs || one
 		}
 	}
 	if differs {
@@ -74,25 +60,57 @@ func (c *command) diff(ctx context.Context, paths []string) error {
 	return nil
 }
 
+// diffDocument prints how one document differs from what is in force, and tells whether it does.
+func (c *command) diffDocument(ctx context.Context, d *specs.Document, dir string) (bool, error) {
+	t := target{specs.KindOf(d.Kind), d.Name}
+	live, merged, err := c.merged(ctx, t, d, dir)
+	if err != nil {
+		return false, err
+	}
+	a, b := comparable(live), comparable(merged)
+	if a == b {
+		return false, nil
+	}
+	fmt.Fprintf(c.Out, "%s\n%s\n", paint(c.Out, dim, "--- live "+t.String()), paint(c.Out, dim, "+++ "+d.File))
+	for _, l := range diffLines(lines(a), lines(b)) {
+		switch l[0] {
+		case '-':
+			l = paint(c.Out, red, l)
+		case '+':
+			l = paint(c.Out, green, l)
+		}
+		fmt.Fprintln(c.Out, l)
+	}
+	return true, nil
+}
+
 // merged is the object as it is and as it would be. An object that a stack's file declares is compared over what this document declares,
 // since only an edit of that file can change it.
-func (c *command) merged(ctx context.Context, t target, d *specs.Document) (live, merged object, err error) {
+func (c *command) merged(ctx context.Context, t target, d *specs.Document, dir string) (live, merged object, err error) {
 	cl := c.client()
 	if err := cl.getJSON(ctx, kindPath(t.kind, t.name), &live); err != nil && !isReason(err, metav1.StatusReasonNotFound) {
 		return nil, nil, err
 	}
-	body, err := json.Marshal(d.Declared())
+	if stackOf(live) != "" {
+		merged = runtime.DeepCopyJSON(live)
+		overlay(merged, d.Declared())
+		return live, merged, nil
+	}
+	body, err := applyBody(d, dir, false)
 	if err != nil {
-		return nil, nil, fmt.Errorf("cannot encode %s: %v", t, err)
+		return nil, nil, err
 	}
 	path := kindPath(t.kind, t.name) + "?fieldManager=mirrorctl&force=true&dryRun=All"
 	err = cl.callJSON(ctx, request{method: http.MethodPatch, path: path, contentType: "application/apply-patch+yaml", body: body}, &merged)
-	if isReason(err, metav1.StatusReasonConflict) {
-		merged = runtime.DeepCopyJSON(live)
-		overlay(merged, d.Declared())
-		err = nil
-	}
 	return live, merged, err
+}
+
+// stackOf is the stack that an object belongs to; empty when it was made through the API.
+func stackOf(o object) string {
+	meta, _ := o["metadata"].(object)
+	labels, _ := meta["labels"].(object)
+	stack, _ := labels[specs.LabelStack].(string)
+	return stack
 }
 
 // overlay sets what is declared into o; lists are replaced whole.

@@ -9,8 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 )
@@ -85,6 +85,7 @@ func (c *command) doctor(ctx context.Context, o doctorOptions) error {
 	}
 	findings := append(hostFindings(o), checkGuard(), checkManifests(o.manifests))
 	findings = append(findings, operator...)
+	findings = slices.DeleteFunc(findings, func(f finding) bool { return f.Text == "" })
 	if o.output != "" {
 		if err := printObject(c.Out, o.output, map[string]any{"findings": findings}); err != nil {
 			return err
@@ -102,17 +103,12 @@ func (c *command) doctor(ctx context.Context, o doctorOptions) error {
 
 func (c *command) printFindings(all []finding) {
 	colours := map[string]string{levelOK: green, levelWarn: yellow, levelFail: red}
-	t := tabwriter.NewWriter(c.Out, 0, 8, 2, ' ', 0)
 	for _, f := range all {
-		if f.Text == "" {
-			continue
-		}
-		fmt.Fprintf(t, "%s\t%s\n", paint(c.Out, colours[f.Level], f.Level), f.Text)
+		fmt.Fprintf(c.Out, "%s  %s\n", paint(c.Out, colours[f.Level], fmt.Sprintf("%-4s", f.Level)), f.Text)
 		if f.Fix != "" {
-			fmt.Fprintf(t, "\t  %s\n", f.Fix)
+			fmt.Fprintf(c.Out, "        %s\n", f.Fix)
 		}
 	}
-	_ = t.Flush()
 }
 
 // hostAnswer is what the operator says of itself, as far as doctor needs it.

@@ -13,6 +13,9 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
+// standardInput is how - is shown.
+const standardInput = "standard input"
+
 // manifest is one file given with -f.
 type manifest struct {
 	// path as it is to be shown; dir is where its relative paths start, absolute.
@@ -33,7 +36,7 @@ func (c *command) readManifests(paths []string) ([]manifest, error) {
 			if err != nil {
 				return nil, fmt.Errorf("cannot find the current directory: %v", err)
 			}
-			out = append(out, manifest{"standard input", wd, data})
+			out = append(out, manifest{standardInput, wd, data})
 			continue
 		}
 		found, err := manifestFiles(p)

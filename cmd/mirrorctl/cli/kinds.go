@@ -75,7 +75,9 @@ func (c *command) completeObjects(fallback string) func(*cobra.Command, []string
 		default:
 			var kinds []string
 			for _, k := range specs.Kinds {
-				kinds = append(kinds, k.Plural)
+				if strings.HasPrefix(k.Plural, word) {
+					kinds = append(kinds, k.Plural)
+				}
 			}
 			return kinds, cobra.ShellCompDirectiveNoFileComp
 		}
@@ -97,7 +99,9 @@ func (c *command) completeObjects(fallback string) func(*cobra.Command, []string
 			if slash {
 				n = kind + "/" + n
 			}
-			names = append(names, n)
+			if strings.HasPrefix(n, word) {
+				names = append(names, n)
+			}
 		}
 		return names, cobra.ShellCompDirectiveNoFileComp
 	}

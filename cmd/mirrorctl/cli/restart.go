@@ -121,7 +121,7 @@ func newReload(c *command) *cobra.Command {
 			}
 			var failed []string
 			for _, t := range targets {
-				err := c.client().callJSON(cmd.Context(), request{method: http.MethodPost, path: kindPath(t.kind, t.name) + "/reload"}, nil)
+				err := c.reload(cmd.Context(), t)
 				if err != nil && len(targets) == 1 {
 					return err
 				}
@@ -140,4 +140,15 @@ func newReload(c *command) *cobra.Command {
 	}
 	cmd.Flags().StringVarP(&selector, "selector", "l", "", "all processes with these labels")
 	return cmd
+}
+
+func (c *command) reload(ctx context.Context, t target) error {
+	var p specs.Process
+	if err := c.client().getJSON(ctx, kindPath(t.kind, t.name), &p); err != nil {
+		return err
+	}
+	if p.Spec.Reload == nil {
+		return &exitError{exitFalse, t.String() + " has no spec.reload, which says how it is told; `mirrorctl explain process.spec.reload`"}
+	}
+	return c.client().callJSON(ctx, request{method: http.MethodPost, path: kindPath(t.kind, t.name) + "/reload"}, nil)
 }

@@ -137,11 +137,24 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 	return a, nil
 }
 
-// good tells whether all is ready, and what is on disk is in force.
+// good tells whether all is ready, and what is on disk is in force. What is not known yet is not good.
 func (a *statusAnswer) good() bool {
-	return a.Ready == a.Declared && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
-		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != ""
+	return a.Ready == a.Declared && len(a.Stacks) > 0 && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
+		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != "" || !s.inForce()
 	})
+}
+
+// inForce tells whether what the files hold is in force: all of it, and nothing is on its way. A suspended stack does not follow them.
+func (s *stackStatus) inForce() bool {
+	switch {
+	case s.Suspended:
+		return true
+	case s.Disk == nil:
+		return false
+	case s.Live == nil:
+		return s.Declared == 0
+	}
+	return s.Live.Digest == s.Disk.Digest
 }
 
 func statusOfStack(s *specs.Stack) stackStatus {

@@ -21,6 +21,8 @@ func (c *command) printStatus(a *statusAnswer) {
 		c.printStack(&a.Stacks[i])
 	}
 	switch {
+	case len(a.Stacks) == 0 && a.Declared == 0:
+		fmt.Fprintln(c.Out, paint(c.Out, yellow, "the files have not been read yet"))
 	case a.Declared == 0:
 		fmt.Fprintln(c.Out, "no process is declared")
 	case a.Ready == a.Declared:

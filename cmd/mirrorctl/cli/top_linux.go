@@ -49,10 +49,8 @@ func measure(ctx context.Context, list []specs.Instance, period time.Duration) (
 		u.CPU += float64(used) / clockTicks / seconds * 100
 		u.PSS, u.RSS, u.Processes, u.Threads = u.PSS+pss, u.RSS+s.rss, u.Processes+1, u.Threads+s.threads
 	}
-	for i := range all {
-		if all[i].Processes == 0 {
-			return nil, fmt.Errorf("cannot see the processes of %s (pid %d) in /proc: run top on the operator's host, as its user or root", all[i].Name, all[i].PID)
-		}
+	if len(owners) == 0 {
+		return nil, fmt.Errorf("cannot see pid %d of %s in /proc: run top on the operator's host, as its user or root", all[0].PID, all[0].Name)
 	}
 	return all, nil
 }

@@ -25,6 +25,7 @@ type Logs struct {
 	logs map[string]*tracked
 	wds  map[int32]*tracked
 	hot  []*tracked // looked at by time, not by inotify
+	ill  []string   // whose health changed, for Options.Changed
 }
 
 // tracked is a log that is watched or being read.
@@ -53,6 +54,14 @@ type tracked struct {
 
 	truncated, deleted bool
 	indexErr, punchErr error
+	told               faults
+}
+
+// faults is Health without the words.
+type faults struct{ truncated, deleted, failing bool }
+
+func (t *tracked) faults() faults {
+	return faults{t.truncated, t.deleted, t.indexErr != nil || t.punchErr != nil}
 }
 
 // Open opens a directory of logs and makes it when it is not there. Nothing is watched before Writer or Attach.

@@ -14,7 +14,9 @@ func (l *Logs) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, l.w.kick)
 	defer stop()
 	for ctx.Err() == nil {
-		if err := l.w.wait(l.tick(), l.event); err != nil {
+		next := l.tick()
+		l.tell()
+		if err := l.w.wait(next, l.event); err != nil {
 			return fmt.Errorf("cannot watch the logs in %q: %w", l.dir, err)
 		}
 	}
@@ -35,6 +37,9 @@ func (l *Logs) tick() (next time.Time) {
 		if !t.due.After(now.Add(interval / 4)) {
 			t.due = l.settle(t, interval)
 		}
+		if f := t.faults(); f != t.told {
+			t.told, l.ill = f, append(l.ill, t.id)
+		}
 		if t.due.IsZero() {
 			l.cooled(t)
 			continue
@@ -47,6 +52,17 @@ func (l *Logs) tick() (next time.Time) {
 	clear(l.hot[len(kept):])
 	l.hot = kept
 	return next
+}
+
+// tell passes on whose health changed. No lock is held meanwhile: whoever hears it may ask for the Health.
+func (l *Logs) tell() {
+	l.mu.Lock()
+	ill := l.ill
+	l.ill = nil
+	l.mu.Unlock()
+	for _, id := range ill {
+		l.o.Changed(id)
+	}
 }
 
 func (l *Logs) interval() time.Duration {

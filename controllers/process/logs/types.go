@@ -15,6 +15,8 @@ type Options struct {
 	Interval time.Duration
 	// Linger is how long a follower waits for the next run after one has ended. Default 10 s.
 	Linger time.Duration
+	// Changed is told, by Run, of a log whose Health is another than before. It must not block. Default: nobody is.
+	Changed func(id string)
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
 }
@@ -72,6 +74,9 @@ const (
 func (o Options) withDefaults() Options {
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
+	}
+	if o.Changed == nil {
+		o.Changed = func(string) {}
 	}
 	if o.Interval <= 0 {
 		o.Interval = defaultInterval

@@ -76,7 +76,7 @@ func trap() {
 
 func spawn(daemon bool) {
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{"child"}, &syscall.ProcAttr{
-		Env: []string{"RUNNER_CHILD=wait"}, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: daemon},
+		Env: []string{"RUNNER_CHILD=wait", "RUNNER_MARK=" + os.Getenv("RUNNER_MARK")}, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: daemon},
 	})
 	fmt.Println("child", pid, err)
 }

@@ -15,26 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takePidfds takes the pidfds that an operator before this one left through the guardian, by inode: they are the only ones that
-// the runtime did not mark to be closed on exec.
-func takePidfds() map[uint64]int {
-	held := map[uint64]int{}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd <= 3 {
-			continue
-		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
-			continue
-		}
-		if ino := pidfdInode(fd); ino != 0 {
-			held[ino] = fd
-		}
-	}
-	return held
-}
-
 // prepareProcess sees to it that children inherit nothing odd, and tells whether new processes have to be calmed.
 func prepareProcess() (calm bool) {
 	unix.Umask(0o022)
@@ -52,13 +32,19 @@ func prepareProcess() (calm bool) {
 
 // catchIgnored catches the signals that this process ignores, and does nothing with them. An ignored signal would be ignored
 // by all children (SIGHUP under nohup, SIGINT in the background of a script); a caught one is back to its default in them.
+// Of the real-time signals, which make leaves ignored, the runtime catches not all: they get their default back here.
 func catchIgnored() {
-	for n := syscall.Signal(1); n < 32; n++ {
+	for n := syscall.Signal(1); n <= 64; n++ {
 		var old [4]uint64 // the kernel's sigaction; the handler is its first word
 		_, _, err := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(n), 0, uintptr(unsafe.Pointer(&old)), 8, 0, 0)
-		const ignored = 1
-		if err == 0 && old[0] == ignored {
+		const ignored, firstRealTime = 1, 32
+		switch {
+		case err != 0 || old[0] != ignored:
+		case n < firstRealTime:
 			signal.Notify(make(chan os.Signal, 1), n)
+		default:
+			var byDefault [4]uint64
+			unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(n), uintptr(unsafe.Pointer(&byDefault)), 0, 8, 0, 0)
 		}
 	}
 }

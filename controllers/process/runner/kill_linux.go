@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 
 // Stop records durably that the run is to end, and then sends sig to its process group. A second call sends nothing, also in a
 // later operator. The record comes first: an operator killed in between has recorded and not sent, and the grace period ends it.
+// When it cannot be written (a full disk) the signal is sent all the same: to be stopped without one would be worse than twice.
 func (r *Runner) Stop(id string, sig syscall.Signal) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -22,7 +24,7 @@ func (r *Runner) Stop(id string, sig syscall.Signal) error {
 	}
 	now := time.Now()
 	if err := r.add(id, stopLine(now)); err != nil {
-		return fmt.Errorf("cannot stop %q: cannot write its claim: %w", id, err)
+		r.o.Log.Error(err, "cannot write to a claim that its run is being stopped", "instance", id)
 	}
 	p.Stopping = now
 	if err := r.killGroup(p, sig); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -133,26 +135,57 @@ func (r *Runner) killRest(p *proc) int {
 	return left
 }
 
-// killSession kills what /proc shows in the main process' session or group.
+// killSession kills what /proc shows in the main process' session or group, and what it left elsewhere with its mark.
 func (r *Runner) killSession(p *proc) int {
-	if r.table == nil {
-		r.table = []stat{}
-		allProcesses(func(s stat) { r.table = append(r.table, s) })
+	r.readTable()
+	taken := false // the number is another's: no group or session of ours is left
+	for _, s := range r.table {
+		taken = taken || s.pid == p.PID && s.start != p.ident.start
 	}
 	left := 0
-	for _, s := range r.table {
-		if s.pid == p.PID && s.start != p.ident.start {
-			return 0 // the number is another's: no group or session of ours is left
-		}
+	kill := func(s stat) {
+		left++
+		killExactly(s)
 	}
 	for _, s := range r.table {
-		if (s.session == p.PID || s.group == p.PID) && s.pid != p.PID && !s.dead() {
-			left++
-			killExactly(s)
+		if !taken && (s.session == p.PID || s.group == p.PID) && s.pid != p.PID && !s.dead() {
+			kill(s)
 		}
 	}
-	r.later(p)
+	for _, s := range r.lost {
+		if s.session != p.PID && s.group != p.PID && s.start >= p.ident.start && r.marked(s.pid, p.ID) {
+			kill(s)
+		}
+	}
+	if left > 0 {
+		r.later(p)
+	}
 	return left
+}
+
+// readTable reads all processes, once for this turn of the loop.
+func (r *Runner) readTable() {
+	if r.table != nil {
+		return
+	}
+	r.table, r.lost = []stat{}, nil
+	runs := make(map[int]bool, len(r.procs))
+	for _, p := range r.procs {
+		runs[p.PID] = true
+	}
+	self, guardian := os.Getpid(), os.Getppid()
+	allProcesses(func(s stat) {
+		r.table = append(r.table, s)
+		if r.o.Mark != "" && (s.ppid == 1 || s.ppid == self || s.ppid == guardian) && !runs[s.pid] && !s.dead() {
+			r.lost = append(r.lost, s)
+		}
+	})
+}
+
+// marked tells whether a process was started with the mark of an instance in its environment.
+func (r *Runner) marked(pid int, id string) bool {
+	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
+	return err == nil && strings.Contains("\x00"+string(env), "\x00"+r.o.Mark+"="+id+"\x00")
 }
 
 // killMembers kills what lives in the run's cgroup. The kernel tells through cgroup.events when it is empty.

@@ -29,7 +29,7 @@ type rig struct {
 // open opens a runner and runs it until the end of the spec, or until stop.
 func open(state, parent string) *rig {
 	GinkgoHelper()
-	r, err := runner.Open(runner.Options{StateDir: state, Guard: guardPath, CgroupParent: parent})
+	r, err := runner.Open(runner.Options{StateDir: state, Guard: guardPath, CgroupParent: parent, Mark: "RUNNER_MARK"})
 	Expect(err).NotTo(HaveOccurred())
 	g := &rig{Runner: r, state: state, ended: make(chan string, 100)}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -126,9 +126,66 @@ func both(body func(parent string)) {
 }
 
 var _ = Describe("Runner", func() {
+	It("knows a run by its cgroup when its claim is lost or damaged", func() {
+		g := open(GinkgoT().TempDir(), "")
+		if g.Capabilities().CgroupV2 == "" {
+			return // without cgroups the claim is all there is
+		}
+		first := g.start("web-x-abc-1", 3, "say:up wait")
+		second := g.start("web-x-abc-2", 4, "say:up wait")
+		g.stop()
+		Expect(os.Remove(g.state + "/claims/web-x-abc-1")).To(Succeed())
+		Expect(os.WriteFile(g.state+"/claims/web-x-abc-2", []byte("{\"boot\""), 0o600)).To(Succeed())
+		for range 2 { // the second time by the claim that was made anew
+			g = open(g.state, "")
+			for _, want := range []runner.Instance{first, second} {
+				run, ok := g.Get(want.ID)
+				Expect(ok).To(BeTrue())
+				Expect([]any{run.PID, run.Attempt, run.Owner, run.Hash}).To(Equal([]any{want.PID, want.Attempt, "web-x", "abc"}))
+				Expect(run.Started).To(BeTemporally("~", want.Started, time.Second))
+			}
+			g.stop()
+		}
+		g = open(g.state, "")
+	})
+
 	both(func(parent string) {
 		var g *rig
 		BeforeEach(func() { g = open(GinkgoT().TempDir(), parent) })
+
+		It("starts again and stops when somebody removed all claims", func() {
+			g.start("a", 1, "say:up wait")
+			g.output("a", "up")
+			g.start("b", 1, "trap say:up wait")
+			g.output("b", "up")
+			Expect(os.RemoveAll(g.state + "/claims")).To(Succeed())
+			Expect(g.Kill("a")).To(Succeed())
+			g.exit("a")
+			g.start("a", 2, "wait")
+			g.start("c", 1, "exit:0")
+			g.exit("c")
+			Expect(g.Stop("b", syscall.SIGTERM)).To(Succeed())
+			Expect(g.exit("b").Exit.Code).To(Equal(7))
+			before := g.List()
+			g.stop()
+			g = open(g.state, parent)
+			for i, run := range g.List() {
+				Expect(run.PID).To(Equal(before[i].PID))
+				Expect(run.Owner).To(Equal("web"))
+			}
+			Expect(g.List()).To(HaveLen(len(before)))
+		})
+
+		It("stops a run by its signal when its claim cannot be written", func() {
+			g.start("a", 1, "trap say:up wait")
+			g.output("a", "up")
+			Expect(os.RemoveAll(g.state + "/claims")).To(Succeed())
+			Expect(os.WriteFile(g.state+"/claims", nil, 0o600)).To(Succeed()) // nothing can be written there
+			Expect(g.Stop("a", syscall.SIGTERM)).To(Succeed())
+			g.output("a", "term")
+			Expect(os.Remove(g.state + "/claims")).To(Succeed())
+			Expect(g.exit("a").Exit.Code).To(Equal(7))
+		})
 
 		It("tells how a run ended", func() {
 			i := g.start("a", 1, "exit:37")
@@ -257,12 +314,32 @@ var _ = Describe("Runner", func() {
 		})
 
 		It("kills daemons that the main process left, where it has a cgroup of its own", func() {
-			g.start("a", 1, "daemon exit:3")
+			g.start("a", 1, "daemon exit:3") // without a mark
 			i := g.exit("a")
 			daemon := g.childPID("a")
 			DeferCleanup(syscall.Kill, daemon, syscall.SIGKILL)
 			Expect(alive(daemon)).To(Equal(g.Capabilities().CgroupV2 == ""))
 			Expect(i.Stray).To(BeZero())
+		})
+
+		It("kills daemons that the main process left, by their mark where there is no cgroup", func() {
+			Expect(unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)).To(Succeed()) // as the guardian is one
+			DeferCleanup(unix.Prctl, unix.PR_SET_CHILD_SUBREAPER, uintptr(0), uintptr(0), uintptr(0), uintptr(0))
+			for _, id := range []string{"b", "a"} {
+				s := g.spec(id, 1, map[string]string{"a": "daemon exit:3", "b": "daemon say:ready wait"}[id])
+				s.Env = append(s.Env, "RUNNER_MARK="+id)
+				_, err := g.Start(s)
+				Expect(err).NotTo(HaveOccurred())
+			}
+			Expect(g.exit("a")).To(And(HaveField("Exit.Code", 3), HaveField("Stray", 0)))
+			Expect(alive(g.childPID("a"))).To(BeFalse())
+			Expect(alive(g.childPID("b"))).To(BeTrue(), "another's")
+			Expect(g.Kill("b")).To(Succeed())
+			g.exit("b")
+			for _, id := range []string{"a", "b"} {
+				Eventually(alive).WithArguments(g.childPID(id)).Should(BeFalse())
+				_, _ = syscall.Wait4(g.childPID(id), nil, syscall.WNOHANG, nil)
+			}
 		})
 
 		It("keeps the zombie when its exit cannot be written, for the guardian to find", func() {

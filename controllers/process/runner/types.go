@@ -19,7 +19,10 @@ type Options struct {
 	Guard string
 	// CgroupParent is the cgroup v2 directory below which the runner makes its own; "" is the cgroup of this process, or NoCgroup.
 	CgroupParent string
-	Log          logr.Logger
+	// Mark is the name of the environment variable that holds an instance's ID in each of its processes. Where there are no cgroups,
+	// daemons that left their session are found by it. Default: they are not found.
+	Mark string
+	Log  logr.Logger
 }
 
 // Errors that callers may test. The kernel's reasons (ENOENT, EACCES, ENOEXEC, E2BIG …) can be tested with errors.Is as well.

@@ -279,20 +279,18 @@ func (b *bench) settle() error {
 	}
 }
 
-// pids of operator and guardian.
+// pids of operator and guardian. The kernel lists children by the thread that made them.
 func (b *bench) pids() []int {
-	var children string
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", b.cmd.Process.Pid)) // any thread of the guardian may have made it
-	for _, t := range tasks {
-		data, _ := os.ReadFile(t)
-		children += string(data) + " "
-	}
 	out := []int{b.cmd.Process.Pid}
-	for f := range strings.FieldsSeq(children) {
-		pid, _ := strconv.Atoi(f)
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		if strings.HasPrefix(string(name), "mirrorosd") {
-			out = append(out, pid)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", b.cmd.Process.Pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for f := range strings.FieldsSeq(string(children)) {
+			pid, _ := strconv.Atoi(f)
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			if strings.HasPrefix(string(name), "mirrorosd") {
+				out = append(out, pid)
+			}
 		}
 	}
 	return out

@@ -1,0 +1,117 @@
+package e2e
+
+import (
+	"os"
+	"syscall"
+	"time"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("stopping a process", func() {
+	It("leaves nothing of its tree, daemons and double forks among it, and kills what does not end", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"run"}))
+		h.start()
+		h.ready()
+		h.tree()
+		_, errs, code := h.ctlIn(process("stubborn", []string{"stubborn"}, "terminationGracePeriodSeconds: 1"), "apply", "-f", "-")
+		Expect(code).To(BeZero(), errs)
+		pid := h.pidOf("stubborn")
+		h.must("delete", "process/stubborn")
+		Eventually(func() bool { return alive(pid) }).Should(BeFalse())
+		Expect(h.events("stubborn")).To(ContainSubstring("GraceExceeded"))
+		h.ready()
+	})
+
+	It("by suspending it lasts until it is resumed, by hand or by the clock", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"run"}))
+		h.write("b.yaml", process("b", []string{"run"}))
+		h.start()
+		h.ready()
+		pid, other := h.pidOf("a"), h.pidOf("b")
+		h.must("suspend", "process/a", "--reason", "loop")
+		Eventually(func() bool { return alive(pid) }).Should(BeFalse())
+		Eventually(h.status).Should(And(HavePrefix("exit 1"), MatchRegexp(`(?m)^a +Suspended +loop`)))
+		h.killOperator()
+		h.pidOf("b")
+		Expect(h.of("a")).NotTo(ContainElement(HaveField("Status.State.Running", Not(BeNil()))), "a suspend outlives the operator")
+		h.must("resume", "process/a")
+		pid = h.pidOf("a")
+		h.must("suspend", "process/a", "--for", "1s")
+		Eventually(func() bool { return alive(pid) }).Should(BeFalse())
+		Expect(h.pidOf("a")).NotTo(Equal(pid))
+		h.ready()
+		Expect(h.pidOf("b")).To(Equal(other))
+	})
+})
+
+// tree makes a process with children of every kind through the API, deletes it, and expects that nothing is left.
+func (h *host) tree() {
+	GinkgoHelper()
+	_, errs, code := h.ctlIn(process("tree", []string{"tree"}), "apply", "-f", "-")
+	Expect(code).To(BeZero(), errs)
+	h.pidOf("tree")
+	var pids []int
+	Eventually(func() int { pids = started(h.must("logs", "tree")); return len(pids) }).Should(Equal(5))
+	h.must("delete", "process/tree")
+	for _, pid := range pids {
+		Eventually(func() bool { return alive(pid) }).Should(BeFalse(), "pid %d of %v", pid, pids)
+	}
+}
+
+var _ = Describe("ending the operator", func() {
+	It("with Ctrl-C leaves the workloads, the next one takes them up, and shutdown stops dependents first", func() {
+		h := newHost()
+		h.write("back.yaml", process("back", []string{"run"}))
+		h.write("front.yaml", process("front", []string{"stubborn"}, "dependsOn: [{process: back}]", "terminationGracePeriodSeconds: 1"))
+		h.start()
+		h.ready()
+		before := h.pids()
+		Expect(syscall.Kill(-h.cmd.Process.Pid, syscall.SIGINT)).To(Succeed())
+		Eventually(h.done).Should(BeClosed())
+		Expect(h.cmd.ProcessState.ExitCode()).To(BeZero())
+		Expect(string(h.log.Contents())).To(ContainSubstring("2 workloads run on"))
+		_, _, code := h.ctl("status")
+		Expect(code).To(Equal(3))
+		for _, pid := range before {
+			Expect(alive(int(pid))).To(BeTrue())
+		}
+
+		h.start()
+		h.ready()
+		Expect(h.pids()).To(Equal(before))
+		log := h.state + "/logs/" + h.one("back").Name + ".log"
+		began := time.Now()
+		h.must("shutdown", "--timeout", "20s")
+		Eventually(h.done).Should(BeClosed())
+		for _, pid := range before {
+			Expect(alive(int(pid))).To(BeFalse())
+		}
+		said, err := os.Stat(log)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(said.ModTime().Sub(began)).To(BeNumerically(">=", time.Second), "what others depend on is stopped when they have ended")
+		b, err := os.ReadFile(log)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(string(b)).To(HaveSuffix("stop\n"))
+	})
+
+	It("with --stop-on-exit stops everything", func() {
+		h := newHost()
+		h.args = []string{"--stop-on-exit"}
+		h.write("a.yaml", process("a", []string{"run"}))
+		h.write("b.yaml", process("b", []string{"run"}, "dependsOn: [{process: a}]"))
+		h.start()
+		h.ready()
+		before := h.pids()
+		Expect(syscall.Kill(-h.cmd.Process.Pid, syscall.SIGINT)).To(Succeed())
+		Eventually(h.done).Should(BeClosed())
+		Expect(h.cmd.ProcessState.ExitCode()).To(BeZero())
+		for _, pid := range before {
+			Expect(alive(int(pid))).To(BeFalse())
+		}
+		Expect(string(h.log.Contents())).To(ContainSubstring("Nothing is left running"))
+	})
+})

@@ -1,0 +1,47 @@
+package main
+
+import (
+	"os"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+var _ = Describe("The flags", func() {
+	It("have defaults for what is not given", func() {
+		o := options{Manifests: "m", LogFormat: "console"}
+		Expect(o.complete()).To(Succeed())
+		Expect(o.Manifests).To(HavePrefix("/"))
+		Expect(o.State).To(HaveSuffix("/mirroros"))
+		Expect(o.Run).NotTo(BeEmpty())
+	})
+
+	DescribeTable("are refused with a word that helps", func(o options, word string) {
+		Expect(o.complete()).To(MatchError(ContainSubstring(word)))
+	},
+		Entry("no manifests", options{}, "--manifests"),
+		Entry("an address that others reach", options{Manifests: "m", LogFormat: "json", Listen: "0.0.0.0:7443"}, "loopback only"),
+		Entry("an address without a port", options{Manifests: "m", LogFormat: "json", Listen: "127.0.0.1"}, "127.0.0.1:7443"),
+		Entry("a port that is none", options{Manifests: "m", LogFormat: "json", Listen: "127.0.0.1:99999"}, "not a port"),
+		Entry("a log format that is none", options{Manifests: "m", LogFormat: "xml"}, "console or json"),
+	)
+
+	It("refuse a log level that is none", func() {
+		_, err := newLog("json", "loud")
+		Expect(err).To(MatchError(ContainSubstring("debug, info, warn or error")))
+	})
+})
+
+var _ = Describe("The lineage of a process", func() {
+	It("is its parent and its session", func() {
+		parent, session, err := lineage(os.Getpid())
+		Expect(err).NotTo(HaveOccurred())
+		Expect(parent).To(Equal(os.Getppid()))
+		Expect(session).To(BeNumerically(">", 0))
+	})
+
+	It("is an error for a process that is not there", func() {
+		_, _, err := lineage(1 << 30)
+		Expect(err).To(HaveOccurred())
+	})
+})

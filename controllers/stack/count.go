@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"reflect"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
+)
+
+// count counts the objects that are ready, not more often than is cheap, and says when to count again if it did not.
+func (r *Reconciler) count(s *state) time.Duration {
+	set := s.inForce()
+	pause := min(time.Second, time.Duration(set.Len())*100*time.Microsecond)
+	now := r.o.Now()
+	rev := r.o.Client.Store().Rev()
+	if set == s.countedSet {
+		if rev == s.countedRev {
+			return 0
+		}
+		if since := now.Sub(s.counted); since >= 0 && since < pause {
+			return pause - since
+		}
+	}
+	s.counted, s.countedRev, s.countedSet, s.counts, s.unready = now, rev, set, nil, nil
+	declared := set.Kinds()
+	there := 0
+	for _, kind := range declaredKinds() {
+		var ready int32
+		list, _ := r.o.Client.Store().List(kind)
+		for _, o := range list {
+			if o.GetLabels()[specs.LabelStack] != s.name {
+				continue
+			}
+			there++
+			if isReady(o) {
+				ready++
+			} else {
+				s.unready = append(s.unready, o.GetName())
+			}
+		}
+		if declared[kind] > 0 {
+			s.counts = append(s.counts, specs.KindCount{Kind: kind, Ready: min(ready, declared[kind]), Declared: declared[kind]})
+		}
+	}
+	if s.verified >= 0 && there < s.verified && s.target == nil {
+		s.verified = -1 // something is missing: it is put back next
+		return time.Millisecond
+	}
+	return 0
+}
+
+// isReady tells whether an object says that it is ready as it is declared now.
+func isReady(o store.Object) bool {
+	conds := conditionsOf(o)
+	for i := range conds {
+		if c := &conds[i]; c.Type == specs.ConditionReady {
+			return c.Status == metav1.ConditionTrue && (c.ObservedGeneration == 0 || c.ObservedGeneration >= o.GetGeneration())
+		}
+	}
+	return false
+}
+
+// conditionsOf answers status.conditions of an object; none when its kind has none.
+func conditionsOf(o store.Object) []metav1.Condition {
+	switch o := o.(type) {
+	case *specs.Process:
+		return o.Status.Conditions
+	case *specs.Stack:
+		return o.Status.Conditions
+	}
+	status := reflect.Indirect(reflect.ValueOf(o)).FieldByName("Status")
+	if !status.IsValid() || status.Kind() != reflect.Struct {
+		return nil
+	}
+	f := status.FieldByName("Conditions")
+	if !f.IsValid() {
+		return nil
+	}
+	conds, _ := f.Interface().([]metav1.Condition)
+	return conds
+}
