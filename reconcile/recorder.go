@@ -31,7 +31,7 @@ type RecorderOptions struct {
 //
 // Equal events of an object (type, reason and message) are one Event with a count. At most 50 are kept for an object and 5000 in all, those
 // that happened last, and each for an hour after it last happened; what is older goes when the next one is written. Events are lazy: lost is
-// at most the last second before a crash.
+// at most the last second before a crash. Each is a line of the log too, written beside who told it.
 type Recorder struct {
 	*recorder
 	component string
@@ -74,7 +74,6 @@ func (r *Recorder) Event(o specs.Object, typ, reason, message string) {
 	if len(message) > eventMessageMax {
 		message = strings.ToValidUTF8(message[:eventMessageMax-3], "") + "..."
 	}
-	r.log.Info(reason, "type", typ, "object", strings.ToLower(reference(o).Kind)+"/"+o.GetName(), "message", message)
 	t := told{ref: reference(o), component: r.component, typ: typ, reason: reason, message: message, at: r.c.stamp()}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -116,6 +115,9 @@ func (r *recorder) write() {
 			return
 		}
 		r.mu.Unlock()
+		for _, t := range batch {
+			r.log.Info(t.reason, "type", t.typ, "object", strings.ToLower(t.ref.Kind)+"/"+t.ref.Name, "message", t.message)
+		}
 		if dropped > 0 {
 			r.log.Info("too many events at once, some were dropped", "dropped", dropped)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"slices"
 	"time"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -129,13 +128,9 @@ func (r *Reconciler) ensureWithout(ctx context.Context, s *state) error {
 
 // forget removes a Stack that has nothing left, with all that is kept of it.
 func (r *Reconciler) forget(ctx context.Context, s *state, o *specs.Stack) error {
-	var names []string
-	for _, d := range s.rec.History {
-		names = append(names, r.parts(s.name, d)...)
-	}
-	slices.Sort(names)
+	names := r.garbage(s.name, nil, s.rec.History)
 	_, err := r.o.Client.Txn(ctx, func(t *reconcile.ClientTx) error {
-		for _, n := range slices.Compact(names) {
+		for _, n := range names {
 			t.DeleteBlob(revisionBucket, s.name+"/"+n)
 		}
 		t.DeleteBlob(receiptBucket, s.name)

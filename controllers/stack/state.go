@@ -155,32 +155,26 @@ func (c *receipt) remember(digest string) (dropped []string) {
 	return dropped
 }
 
-// parts are the names of what is kept of a revision.
-func (r *Reconciler) parts(stack, digest string) []string {
-	root, ok := r.o.Client.Store().Blob(revisionBucket, stack+"/"+admit.RootName(digest))
-	if !ok {
-		return nil
-	}
-	return append(admit.Parts(root), admit.RootName(digest))
-}
-
 // garbage are the names of what only dropped revisions have.
 func (r *Reconciler) garbage(stack string, history, dropped []string) []string {
 	if len(dropped) == 0 {
 		return nil
 	}
-	used := map[string]bool{}
-	for _, d := range history {
-		for _, p := range r.parts(stack, d) {
-			used[p] = true
+	out := admit.Unused(r.roots(stack, history), r.roots(stack, dropped))
+	for _, d := range dropped {
+		if !slices.Contains(history, d) {
+			out = append(out, admit.RootName(d))
 		}
 	}
-	var out []string
-	for _, d := range dropped {
-		for _, p := range r.parts(stack, d) {
-			if !used[p] {
-				out = append(out, p)
-			}
+	return out
+}
+
+// roots of revisions that are kept.
+func (r *Reconciler) roots(stack string, digests []string) [][]byte {
+	var out [][]byte
+	for _, d := range digests {
+		if root, ok := r.o.Client.Store().Blob(revisionBucket, stack+"/"+admit.RootName(d)); ok {
+			out = append(out, root)
 		}
 	}
 	return out

@@ -22,8 +22,22 @@ const (
 )
 
 type rootJSON struct {
-	Leaves []string   `json:"leaves"`
+	// Leaves are their digests, one after another.
+	Leaves []byte     `json:"leaves"`
 	Held   []heldJSON `json:"held,omitempty"`
+}
+
+// each calls fn for the digest of every leaf.
+func (r *rootJSON) each(fn func(digest [32]byte) error) error {
+	if len(r.Leaves)%sha256.Size != 0 {
+		return fmt.Errorf("the digests of its leaves have %d bytes", len(r.Leaves))
+	}
+	for d := range slices.Chunk(r.Leaves, sha256.Size) {
+		if err := fn([32]byte(d)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 type heldJSON struct {
@@ -68,11 +82,11 @@ func (s *Set) Blobs(had *Set) (map[string][]byte, error) {
 	out := map[string][]byte{}
 	root := rootJSON{}
 	for _, l := range s.leaves {
-		name := hex.EncodeToString(l.digest[:])
-		root.Leaves = append(root.Leaves, name)
+		root.Leaves = append(root.Leaves, l.digest[:]...)
 		if known[l.digest] {
 			continue
 		}
+		name := hex.EncodeToString(l.digest[:])
 		list, text, err := l.encode()
 		if err != nil {
 			return nil, err
@@ -134,10 +148,10 @@ func Restore(digest string, read func(name string) ([]byte, bool)) (*Set, error)
 	s := &Set{}
 	s.ready()
 	s.leaves = nil
-	for _, name := range root.Leaves {
-		l, err := restoreLeaf(name, read)
+	err := root.each(func(d [32]byte) error {
+		l, err := restoreLeaf(hex.EncodeToString(d[:]), read)
 		if err != nil {
-			return nil, fmt.Errorf("cannot restore revision %q: %w", digest, err)
+			return err
 		}
 		s.leaves = append(s.leaves, l)
 		s.count += len(l.files)
@@ -146,6 +160,10 @@ func Restore(digest string, read func(name string) ([]byte, bool)) (*Set, error)
 				s.insert(e)
 			}
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot restore revision %q: %w", digest, err)
 	}
 	s.digest = s.sum()
 	if len(root.Held) > 0 {
@@ -189,15 +207,24 @@ func restoreLeaf(name string, read func(string) ([]byte, bool)) (*leaf, error) {
 	return newLeaf(files), nil
 }
 
-// Parts are the names of what belongs to a revision besides its root, given the root.
-func Parts(root []byte) []string {
-	var r rootJSON
-	if json.Unmarshal(root, &r) != nil {
-		return nil
-	}
+// Unused are the names of the parts that dropped revisions have and kept ones have not, given their roots. The roots themselves are not
+// among them.
+func Unused(kept, dropped [][]byte) []string {
+	seen := map[[32]byte]bool{}
 	var names []string
-	for _, l := range r.Leaves {
-		names = append(names, listPrefix+l, textPrefix+l)
+	for i, root := range slices.Concat(kept, dropped) {
+		var r rootJSON
+		if json.Unmarshal(root, &r) != nil {
+			continue
+		}
+		_ = r.each(func(d [32]byte) error {
+			if i >= len(kept) && !seen[d] {
+				name := hex.EncodeToString(d[:])
+				names = append(names, listPrefix+name, textPrefix+name)
+			}
+			seen[d] = true
+			return nil
+		})
 	}
 	return names
 }

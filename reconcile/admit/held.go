@@ -52,7 +52,7 @@ func (s *Set) With(held map[store.Key]*Entry) *Set {
 		}
 		n.held[k] = e
 	}
-	n.digest = n.sum()
+	n.kinds, n.digest = countKinds(n.byKey), n.sum()
 	return &n
 }
 

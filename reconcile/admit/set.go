@@ -17,6 +17,8 @@ type Set struct {
 	count  int
 	// byKey is what is in force under this set: the documents of the files, with held in place of some.
 	byKey map[store.Key]*Entry
+	// kinds counts byKey by kind.
+	kinds map[string]int32
 	// again are documents whose key was declared before.
 	again map[store.Key][]*Entry
 	// bad are files with faults.
@@ -39,8 +41,9 @@ func (s *Set) Edit(put []*File, out []string) *Set {
 	n := &Set{leaves: slices.Clone(s.leaves), count: s.count, again: maps.Clone(s.again), bad: maps.Clone(s.bad), ports: maps.Clone(s.ports)}
 	if s.held != nil {
 		n.byKey = s.declared()
+		n.kinds = countKinds(n.byKey)
 	} else {
-		n.byKey = maps.Clone(s.byKey)
+		n.byKey, n.kinds = maps.Clone(s.byKey), maps.Clone(s.kinds)
 	}
 	n.ready()
 	n.replace(put, out)
@@ -51,6 +54,9 @@ func (s *Set) Edit(put []*File, out []string) *Set {
 func (s *Set) ready() {
 	if s.byKey == nil {
 		s.byKey = map[store.Key]*Entry{}
+	}
+	if s.kinds == nil {
+		s.kinds = map[string]int32{}
 	}
 	if s.again == nil {
 		s.again = map[store.Key][]*Entry{}
@@ -140,6 +146,7 @@ func (s *Set) insert(e *Entry) {
 	k := e.Key()
 	if first := s.byKey[k]; first == nil {
 		s.byKey[k] = e
+		s.kinds[k.Kind]++
 	} else {
 		s.again[k] = append(slices.Clip(s.again[k]), e)
 	}
@@ -157,6 +164,9 @@ func (s *Set) remove(e *Entry) {
 		s.byKey[k], s.again[k] = more[0], more[1:]
 	default:
 		delete(s.byKey, k)
+		if s.kinds[k.Kind]--; s.kinds[k.Kind] == 0 {
+			delete(s.kinds, k.Kind)
+		}
 	}
 	if len(s.again[k]) == 0 {
 		delete(s.again, k)
@@ -242,13 +252,18 @@ func (s *Set) Keys() []store.Key {
 	return sortedKeys(s.byKey)
 }
 
-// Kinds counts the objects under the set by kind.
+// Kinds counts the objects under the set by kind. The map is the set's.
 func (s *Set) Kinds() map[string]int32 {
+	if s == nil {
+		return nil
+	}
+	return s.kinds
+}
+
+func countKinds(byKey map[store.Key]*Entry) map[string]int32 {
 	n := map[string]int32{}
-	if s != nil {
-		for k := range s.byKey {
-			n[k.Kind]++
-		}
+	for k := range byKey {
+		n[k.Kind]++
 	}
 	return n
 }

@@ -56,29 +56,28 @@ func clampMarks(ms []mark, size int64) {
 	}
 }
 
-// add appends a run. The same attempt at the same place again is the same run. The first attempt in an empty log is not written
-// before there is another: a log without marks is one run.
+// add appends a run. The same attempt at the same place again is the same run. Nothing is written before the log's first byte: a log
+// without marks is one run, and what ended before it said anything is none to read.
 func (m marks) add(k mark) error {
 	ms, err := m.load()
 	if err != nil {
 		return err
 	}
-	first := mark{attempt: k.attempt - 1, at: k.at}
-	switch n := len(ms); {
-	case n > 0 && ms[n-1].attempt == k.attempt && ms[n-1].off == k.off, n == 0 && k.off == 0 && k.attempt <= 1:
+	n, b := len(ms), make([]byte, 0, 2*markSize)
+	switch {
+	case n > 0 && ms[n-1].attempt == k.attempt && ms[n-1].off == k.off, n == 0 && k.off == 0:
 		return nil
+	case n >= maxMarks:
+		return m.rewrite(append(ms[n-maxMarks/2:], k))
 	case n == 0:
-		return m.rewrite([]mark{first, k})
-	}
-	if len(ms) >= maxMarks {
-		return m.rewrite(append(ms[len(ms)-maxMarks/2:], k))
+		b = appendMark(b, mark{attempt: k.attempt - 1, at: k.at})
 	}
 	fd, err := openFile(string(m), unix.O_WRONLY|unix.O_CREAT, 0o600, false)
 	if err != nil {
 		return err
 	}
 	defer unix.Close(fd)
-	return writeAt(fd, appendMark(nil, k), int64(len(ms)*markSize))
+	return writeAt(fd, appendMark(b, k), int64(n*markSize))
 }
 
 // truncated makes no run begin behind size.

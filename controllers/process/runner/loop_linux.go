@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"runtime"
 	"time"
 	"unsafe"
 
@@ -37,7 +38,8 @@ func (r *Runner) Run(ctx context.Context, notify func(id string)) error {
 	}
 }
 
-// tell notifies of what ended, and then removes its cgroup: a replacement does not wait for that.
+// tell notifies of what ended, lets who was told act, and then removes its cgroup: a replacement does not wait for that, nor for
+// another thread to wake up.
 func (r *Runner) tell(notify func(id string)) {
 	r.mu.Lock()
 	told := r.told
@@ -45,6 +47,9 @@ func (r *Runner) tell(notify func(id string)) {
 	r.mu.Unlock()
 	for _, p := range told {
 		notify(p.ID)
+	}
+	if len(told) > 0 {
+		runtime.Gosched()
 	}
 	for _, p := range told {
 		r.mu.Lock()
