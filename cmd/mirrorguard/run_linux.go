@@ -63,7 +63,7 @@ func run(args []string) int {
 	}
 	g.exits, g.argv = state+"/exits", args[1:]
 	g.prepare()
-	go g.forward()
+	go g.forward(catch()) // caught before there is an operator: a guardian that dies of a signal leaves its operator behind
 	g.start()
 	return g.loop()
 }
@@ -91,14 +91,19 @@ func (g *guardian) prepare() {
 	}
 }
 
-// forward passes signals on to the operator, which is in a process group of its own: one Ctrl-C is one signal.
-func (g *guardian) forward() {
+// catch begins to catch the signals that are passed on.
+func catch() <-chan os.Signal {
 	ch := make(chan os.Signal, 16)
 	for _, s := range []os.Signal{syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGUSR1, syscall.SIGUSR2} {
 		if !signal.Ignored(s) {
 			signal.Notify(ch, s)
 		}
 	}
+	return ch
+}
+
+// forward passes signals on to the operator, which is in a process group of its own: one Ctrl-C is one signal.
+func (g *guardian) forward(ch <-chan os.Signal) {
 	for s := range ch {
 		sig := s.(syscall.Signal)
 		g.mu.Lock()
