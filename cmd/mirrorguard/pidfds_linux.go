@@ -9,13 +9,13 @@ import (
 )
 
 // inheritedPidfds lists the pidfds that this process was started with, of others than its own children: those it records itself.
-func inheritedPidfds() []uintptr {
+func inheritedPidfds() []int {
 	dir, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return nil
 	}
 	defer dir.Close()
-	var foreign []uintptr
+	var foreign []int
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
 		fd, err := strconv.Atoi(name)
@@ -25,7 +25,7 @@ func inheritedPidfds() []uintptr {
 		if isChild(fd) {
 			syscall.Close(fd)
 		} else {
-			foreign = append(foreign, uintptr(fd))
+			foreign = append(foreign, fd)
 		}
 	}
 	return foreign
@@ -48,11 +48,11 @@ func isChild(fd int) bool {
 	}
 }
 
-// childPidfds opens a pidfd of each child, of one that has ended too. It opens none where the kernel has no pidfs: there a pidfd
-// tells nothing of a process that was reaped.
-func childPidfds() []uintptr {
+// childPidfds opens a pidfd of each child, of one that has ended too, for the program that is started next: it inherits them. It
+// opens none where the kernel has no pidfs: there a pidfd tells nothing of a process that was reaped.
+func childPidfds() []int {
 	const reserve = 16
-	var all []uintptr
+	var all []int
 	for _, pid := range children() {
 		fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
 		if err == syscall.EMFILE || err == syscall.ENFILE { // the fork needs some
@@ -63,18 +63,33 @@ func childPidfds() []uintptr {
 		if err != 0 {
 			continue
 		}
-		if !isPidfs(int(fd)) {
+		if len(all) == 0 && !isPidfs(int(fd)) {
 			syscall.Close(int(fd))
 			return nil
 		}
-		all = append(all, fd)
+		if fd <= endDescriptor { // that number is taken in the program
+			low := fd
+			fd, _, err = syscall.RawSyscall(syscall.SYS_FCNTL, low, syscall.F_DUPFD, endDescriptor+1)
+			syscall.Close(int(low))
+		}
+		if err == 0 {
+			all = append(all, int(fd))
+		}
 	}
+	inherit(all)
 	return all
 }
 
-func closeAll(fds []uintptr) {
+// inherit lets descriptors be inherited under their own numbers: that costs a tenth of having ForkExec renumber them.
+func inherit(fds []int) {
 	for _, fd := range fds {
-		syscall.Close(int(fd))
+		syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_SETFD, 0)
+	}
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		syscall.Close(fd)
 	}
 }
 

@@ -24,7 +24,6 @@ type guardian struct {
 	began   time.Time
 	told    syscall.Signal // the last signal that asks to end and was passed on to this operator
 	end     int            // eventfd behind the operator's endDescriptor
-	pidfds  []uintptr      // of processes that are not below this guardian: from the operator that became it, for all later ones
 	quick   int            // failed starts in a row
 	up      chan struct{}  // capacity 1: an operator was started
 	kept    []record       // exit records that could not be written yet
@@ -73,8 +72,9 @@ func (g *guardian) prepare() {
 	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0, 0, 0, 0)
 	// Whoever read our messages may be gone. Caught, and not ignored: a caught signal is back to its default in the children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-	g.pidfds = inheritedPidfds()
+	foreign := inheritedPidfds()
 	syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
+	inherit(foreign) // by every operator: those processes are not below this guardian
 	end, _, err := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err == 0 {
 		g.end = int(end)
@@ -126,9 +126,8 @@ func (g *guardian) start() {
 	defer g.mu.Unlock()
 	files := []uintptr{0, 1, 2}
 	if g.end >= 0 {
-		own := childPidfds()
-		defer closeAll(own)
-		files = append(append(append(files, uintptr(g.end)), g.pidfds...), own...)
+		files = append(files, uintptr(g.end))
+		defer closeAll(childPidfds())
 	}
 	g.began = time.Now()
 	pid, err := syscall.ForkExec(g.argv[0], g.argv, &syscall.ProcAttr{Env: g.env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})

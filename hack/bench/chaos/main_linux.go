@@ -76,10 +76,10 @@ func main() {
 func table(path string, seed int64) error {
 	fmt.Println(header)
 	for _, v := range []variant{
-		{workloads: 20000, services: 10, kills: 800, guardKills: 50},
-		{workloads: 5000, services: 10, kills: 200, guardKills: 20, helper: true},
-		{workloads: 1500, services: 10, guardKills: 50},
-		{workloads: 1000, services: 10, both: 15},
+		{workloads: 16000, services: 10, kills: 800, guardKills: 50},
+		{workloads: 2000, services: 10, kills: 80, guardKills: 20, helper: true},
+		{workloads: 1200, services: 10, guardKills: 50},
+		{workloads: 800, services: 10, both: 15},
 	} {
 		v.guard, v.seed = path, seed
 		res, err := v.run()
