@@ -31,7 +31,9 @@ install: build ## copy the programs to $(PREFIX)/bin; then `mirrorosd install` w
 	install -m 0755 $(addprefix $(BIN)/,$(PROGRAMS)) $(DESTDIR)$(PREFIX)/bin/
 
 run: build demos ## run the operator over manifests/quickstart in the foreground; Ctrl-C stops all of it
-	$(BIN)/mirrorosd --manifests manifests/quickstart --state tmp/run/state --run tmp/run --stop-on-exit
+	@printf '%s\n' 'Edit a file in manifests/quickstart and watch. In another terminal:' \
+		'  export MIRROROS_RUN=$(CURDIR)/tmp/run PATH=$(CURDIR)/bin:$$PATH' '  mirrorctl status; mirrorctl logs worker -f' ''
+	@$(BIN)/mirrorosd --manifests manifests/quickstart --state tmp/run/state --run tmp/run --stop-on-exit
 
 demo: build demos ## tell the whole story in under a minute
 	hack/demo.sh

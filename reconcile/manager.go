@@ -18,6 +18,10 @@ type ManagerOptions struct {
 	Log    logr.Logger
 	// Backoff and MaxBackoff bound the wait before a failed request is tried again; see queue.Options.
 	Backoff, MaxBackoff time.Duration
+	// Rest is called when no reconciler has run for RestAfter after one did: the time for what need not compete with them. Default: nothing.
+	Rest func()
+	// RestAfter is how long. Default 2 s, so that what is written lazily is written by then.
+	RestAfter time.Duration
 }
 
 // Manager runs controllers: it follows the store, queues requests and calls the reconcilers.
@@ -26,6 +30,7 @@ type Manager struct {
 	controllers []*running
 	ids         atomic.Uint64
 	started     atomic.Bool
+	resting     *time.Timer // fires when the reconcilers have come to rest
 }
 
 // running is a controller with its queue.
@@ -37,7 +42,12 @@ type running struct {
 }
 
 // NewManager makes a manager without controllers.
-func NewManager(o ManagerOptions) *Manager { return &Manager{o: o} }
+func NewManager(o ManagerOptions) *Manager {
+	if o.RestAfter <= 0 {
+		o.RestAfter = 2 * time.Second
+	}
+	return &Manager{o: o}
+}
 
 // Add adds a controller. It must be called before Run, and panics when the controller lacks a name of its own, a kind or a reconciler.
 func (m *Manager) Add(c Controller) {
@@ -86,6 +96,10 @@ func (m *Manager) Run(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var children sync.WaitGroup
+	if m.o.Rest != nil {
+		m.resting = time.NewTimer(m.o.RestAfter)
+		children.Go(func() { m.rest(ctx) })
+	}
 	for _, c := range m.controllers {
 		for range c.Workers {
 			children.Go(func() { c.work(ctx) })
@@ -105,4 +119,17 @@ func (m *Manager) Run(ctx context.Context) error {
 		return nil
 	}
 	return err
+}
+
+// rest calls Rest whenever the reconcilers have come to rest, until ctx ends.
+func (m *Manager) rest(ctx context.Context) {
+	defer m.resting.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.resting.C:
+			m.o.Rest()
+		}
+	}
 }

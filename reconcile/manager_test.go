@@ -239,6 +239,18 @@ var _ = Describe("Manager", func() {
 		Expect(m.Run(ctx)).To(MatchError(store.ErrClosed))
 	})
 
+	It("tells when the reconcilers have come to rest, and again after they worked again", func() {
+		rested := make(chan int)
+		m = reconcile.NewManager(reconcile.ManagerOptions{Client: c, Log: GinkgoLogr, RestAfter: 10 * time.Millisecond, Rest: func() { rested <- seen.of("a")() }})
+		m.Add(reconcile.Controller{Name: "p", Kind: "Process", Reconciler: count})
+		make1(process("a"))
+		run()
+		Eventually(rested).Should(Receive(Equal(1)))
+		Consistently(rested, "50ms").ShouldNot(Receive())
+		m.Enqueue("p", store.Key{Kind: "Process", Name: "a"}, queue.Edit)
+		Eventually(rested).Should(Receive(Equal(2)))
+	})
+
 	It("refuses controllers that cannot run", func() {
 		m.Add(reconcile.Controller{Name: "p", Kind: "Process", Reconciler: count})
 		Expect(func() { m.Add(reconcile.Controller{Name: "p", Kind: "Stack", Reconciler: count}) }).To(Panic())

@@ -20,7 +20,7 @@ func (c *Client) PrepareCreate(o specs.Object) (specs.Object, error) {
 		return nil, errKind(o)
 	}
 	n := specs.Copy(o)
-	n.GetObjectKind().SetGroupVersionKind(s.kind.GVK())
+	s.kind.SetType(n)
 	if n.GetName() == "" && n.GetGenerateName() != "" {
 		n.SetName(n.GetGenerateName() + strings.ToLower(rand.Text()[:6]))
 	}
@@ -58,7 +58,7 @@ func (c *Client) PrepareUpdate(live, o specs.Object) (specs.Object, error) {
 		return live, nil
 	}
 	n := specs.Copy(o)
-	n.GetObjectKind().SetGroupVersionKind(s.kind.GVK())
+	s.kind.SetType(n)
 	keepMeta(n, live)
 	s.setStatus(n, live)
 	if s.hasSpec && !same {

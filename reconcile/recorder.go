@@ -133,7 +133,7 @@ func (r *recorder) write() {
 func reference(o specs.Object) specs.ObjectReference {
 	ref := specs.ObjectReference{Namespace: o.GetNamespace(), Name: o.GetName(), UID: string(o.GetUID())}
 	if s := shapeOf(o); s != nil {
-		ref.Kind, ref.APIVersion = s.kind.Kind, s.kind.GVK().GroupVersion().String()
+		ref.Kind, ref.APIVersion = s.kind.Kind, s.kind.APIVersion()
 	}
 	return ref
 }

@@ -28,6 +28,9 @@ func (c *running) work(ctx context.Context) {
 		}
 		c.handle(ctx, r)
 		c.queue.Done(r)
+		if c.m.resting != nil {
+			c.m.resting.Reset(c.m.o.RestAfter)
+		}
 	}
 }
 

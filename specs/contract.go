@@ -53,7 +53,7 @@ func References(o Object) []Ref {
 // setType writes apiVersion and kind, which a typed object of client code often lacks.
 func setType(o Object) {
 	if k := kindOfObject(o); k != nil {
-		o.GetObjectKind().SetGroupVersionKind(k.GVK())
+		k.SetType(o)
 	}
 }
 

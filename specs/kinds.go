@@ -1,6 +1,7 @@
 package specs
 
 import (
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
@@ -39,6 +40,26 @@ type Column struct {
 // GVK of the kind.
 func (k *Kind) GVK() schema.GroupVersionKind {
 	return schema.GroupVersionKind{Group: k.Group, Version: k.Version, Kind: k.Kind}
+}
+
+// APIVersion of the kind, as its objects have it. All of them share the string.
+func (k *Kind) APIVersion() string {
+	switch {
+	case k.Group == "":
+		return k.Version
+	case k.Group == GroupName && k.Version == Version:
+		return GroupName + "/" + Version
+	}
+	return k.Group + "/" + k.Version
+}
+
+// SetType writes apiVersion and kind into an object of the kind.
+func (k *Kind) SetType(o Object) {
+	if t, ok := o.GetObjectKind().(*metav1.TypeMeta); ok {
+		t.APIVersion, t.Kind = k.APIVersion(), k.Kind
+		return
+	}
+	o.GetObjectKind().SetGroupVersionKind(k.GVK())
 }
 
 // Kinds lists every kind, in the order that help texts and status show them.

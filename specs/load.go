@@ -100,7 +100,7 @@ func kindOfJSON(data []byte) (*Kind, error) {
 		return nil, err
 	}
 	k := KindOf(head.Kind)
-	if k == nil || k.GVK().GroupVersion().String() != head.APIVersion {
+	if k == nil || k.APIVersion() != head.APIVersion {
 		return nil, fmt.Errorf("cannot decode kind %q of %q: %s", head.Kind, head.APIVersion, knownKinds())
 	}
 	return k, nil
@@ -110,7 +110,7 @@ func kindOfJSON(data []byte) (*Kind, error) {
 var jsonHeads = sync.OnceValue(func() map[*Kind][]byte {
 	heads := map[*Kind][]byte{}
 	for _, k := range Kinds {
-		heads[k] = fmt.Appendf(nil, `{"apiVersion":%q,"kind":%q,"metadata":{`, k.GVK().GroupVersion().String(), k.Kind)
+		heads[k] = fmt.Appendf(nil, `{"apiVersion":%q,"kind":%q,"metadata":{`, k.APIVersion(), k.Kind)
 	}
 	return heads
 })

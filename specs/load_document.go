@@ -82,9 +82,9 @@ func (w *walker) knownKind(n *yaml.Node) bool {
 		return false
 	}
 	if versionKey == nil {
-		w.faultAt(nil, "apiVersion", "is missing: write %s", w.kind.GVK().GroupVersion())
-	} else if version != w.kind.GVK().GroupVersion().String() {
-		w.faultAt(versionKey, "apiVersion", "%s has no kind %s: write %s", quote(version), kind, w.kind.GVK().GroupVersion())
+		w.faultAt(nil, "apiVersion", "is missing: write %s", w.kind.APIVersion())
+	} else if version != w.kind.APIVersion() {
+		w.faultAt(versionKey, "apiVersion", "%s has no kind %s: write %s", quote(version), kind, w.kind.APIVersion())
 	}
 	return true
 }

@@ -41,6 +41,28 @@ var _ = Describe("an edit", func() {
 		Expect(same(before, h.pids())).To(Equal(2))
 	})
 
+	It("of a process that only waits leaves nothing of the copy that was not started", func() {
+		h := newHost()
+		unready := h.dir + "/unready"
+		touch(unready)
+		h.write("model.yaml", process("model", []string{"http", "127.0.0.1:$(PORT_HTTP)", unready},
+			"ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"))
+		h.write("app.yaml", process("app", []string{"run"}, "dependsOn: [{process: model}]"))
+		h.start()
+		Eventually(func() string { return h.waits("app") }).Should(HavePrefix("WaitingForDependency"))
+		first := h.one("app").Name
+		h.write("app.yaml", process("app", []string{"run", "differently"}, "dependsOn: [{process: model}]"))
+		Eventually(func() []string {
+			var names []string
+			for _, i := range h.of("app") {
+				names = append(names, i.Name)
+			}
+			return names
+		}).Should(And(HaveLen(1), Not(ContainElement(first))))
+		h.write("app.yaml", process("app", []string{"run"}, "dependsOn: [{process: model}]", "replicas: 0"))
+		Eventually(func() int { return len(h.of("app")) }).Should(BeZero())
+	})
+
 	It("that changes nothing writes nothing", func() {
 		h := newHost()
 		for _, n := range []string{"a", "b", "c"} {

@@ -6,7 +6,8 @@
 // It becomes a subreaper, starts PROGRAM (the operator) as its child and starts it again whenever it dies. What the operator
 // leaves behind, living or dead, becomes the guardian's: it writes how each process ended to DIR/exits/PID-STARTTIME before it
 // reaps it, so that no exit code is lost while there is no operator. It may be exec'ed in place by a program that already has
-// children; they stay its children. It ends when the operator ends with 0, or with another code after it wrote to descriptor 3;
+// children; they stay its children. Pidfds of other processes that the program left open are kept. Each operator is started with
+// these and with one of each child: by them it can tell how a process ended when the guardian is killed next. It ends when the operator ends with 0, or with another code after it wrote to descriptor 3;
 // workloads live on.
 //
 //	mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…

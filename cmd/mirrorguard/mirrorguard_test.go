@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -17,6 +18,7 @@ import (
 	. "github.com/onsi/gomega"
 	"github.com/onsi/gomega/gbytes"
 	"github.com/onsi/gomega/gexec"
+	"golang.org/x/sys/unix"
 )
 
 // operator does what a script says, a word at a time, and never returns.
@@ -24,6 +26,7 @@ import (
 //	exit:N  end with N       end:N   say that it is on purpose, and end with N     kill  die by SIGKILL
 //	trap    wait for SIGTERM, then end with 0         orphan:N  leave a child in a session of its own that ends with N
 //	child:N leave a child in this session that ends with N      once:FILE  end with 0 unless FILE could be made
+//	held    tell the processes that it has a pidfd of           leave      leave a child that waits until its stdin ends
 func operator(script string) {
 	fmt.Println("started", os.Getpid(), os.Getppid() == guardian())
 	for _, word := range strings.Fields(script) {
@@ -57,11 +60,32 @@ func operator(script string) {
 			}
 			fmt.Println("signalled")
 			os.Exit(0)
+		case "held":
+			fmt.Println("held", pidfds())
+		case "leave":
+			pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "read x"}, &syscall.ProcAttr{Files: []uintptr{0}, Sys: &syscall.SysProcAttr{Setsid: true}})
+			fmt.Println("left", pid, err)
 		case "orphan", "child":
 			syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit " + arg}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: verb == "orphan"}})
 		}
 	}
 	os.Exit(0)
+}
+
+// pidfds lists the processes that this one was given pidfds of, in their order.
+func pidfds() []int {
+	pids := []int{}
+	entries, _ := os.ReadDir("/proc/self/fdinfo")
+	for _, e := range entries {
+		data, _ := os.ReadFile("/proc/self/fdinfo/" + e.Name())
+		_, after, ok := strings.Cut(string(data), "\nPid:\t")
+		if fd, _ := strconv.Atoi(e.Name()); ok && fd > 3 {
+			pid, _ := strconv.Atoi(strings.Fields(after)[0])
+			pids = append(pids, pid)
+		}
+	}
+	slices.Sort(pids)
+	return pids
 }
 
 func guardian() int {
@@ -124,6 +148,26 @@ var _ = Describe("mirrorguard run", func() {
 		Eventually(s).Should(gexec.Exit(128 + 15))
 	})
 
+	It("goes on when nobody reads its messages any more", func() {
+		r, w, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		r.Close()
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		cmd := exec.Command(guard, "run", "--state", state, "--", self, "x")
+		cmd.Env = append(os.Environ(), "GUARD_CHILD=exit:3")
+		out := gbytes.NewBuffer()
+		cmd.Stdout, cmd.Stderr = out, w
+		Expect(cmd.Start()).To(Succeed())
+		w.Close()
+		for range 5 { // then it tells that it waits
+			Eventually(out).Should(gbytes.Say("started"))
+		}
+		Expect(cmd.Process.Signal(syscall.SIGTERM)).To(Succeed())
+		_ = cmd.Wait()
+		Expect(cmd.ProcessState.Sys().(syscall.WaitStatus).Signal()).NotTo(Equal(syscall.SIGPIPE))
+	})
+
 	It("says that there is no operator to start", func() {
 		cmd := exec.Command(guard, "run", "--state", state, "--", state+"/none")
 		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
@@ -160,6 +204,34 @@ var _ = Describe("mirrorguard run", func() {
 		data, err := os.ReadFile(records()[0])
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(data)).To(HavePrefix("exit 1 38 "))
+	})
+
+	It("gives each operator a pidfd of every process that an earlier one left, and of those that it was given itself", func() {
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		foreign, err := unix.PidfdOpen(os.Getpid(), 0) // as an operator that becomes a guardian leaves it
+		Expect(err).NotTo(HaveOccurred())
+		pidfd := os.NewFile(uintptr(foreign), "pidfd")
+		in, out, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(out.Close)
+		cmd := exec.Command(guard, "run", "--state", state, "--", self, "x")
+		cmd.Env = append(os.Environ(), "GUARD_CHILD=held once:"+state+"/a leave kill")
+		cmd.Stdin, cmd.ExtraFiles = in, []*os.File{in, pidfd} // from 4 on
+		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		in.Close()
+		pidfd.Close()
+		Eventually(s).Should(gexec.Exit(0))
+		text := string(s.Out.Contents())
+		_, after, _ := strings.Cut(text, "left ")
+		held := []int{os.Getpid()}
+		Expect(text).To(ContainSubstring(fmt.Sprintln("held", held)))
+		pid, err := strconv.Atoi(strings.Fields(after)[0])
+		Expect(err).NotTo(HaveOccurred())
+		held = append(held, pid)
+		slices.Sort(held)
+		Expect(text).To(ContainSubstring(fmt.Sprintln("held", held)))
 	})
 
 	It("refuses what it does not understand", func() {

@@ -23,7 +23,7 @@ type guardian struct {
 	op      int // pid of the operator, 0 while there is none
 	began   time.Time
 	end     int           // eventfd behind the operator's endDescriptor
-	pidfds  []uintptr     // of the operator that became this guardian, for the next one
+	pidfds  []uintptr     // of processes that are not below this guardian: from the operator that became it, for all later ones
 	quick   int           // failed starts in a row
 	up      chan struct{} // capacity 1: an operator was started
 	kept    []record      // exit records that could not be written yet
@@ -70,7 +70,9 @@ func run(args []string) int {
 // prepare makes this process a subreaper whose children inherit nothing but the standard descriptors.
 func (g *guardian) prepare() {
 	syscall.RawSyscall6(syscall.SYS_PRCTL, prSetChildSubreaper, 1, 0, 0, 0, 0)
-	g.pidfds = openPidfds()
+	// Whoever read our messages may be gone. Caught, and not ignored: a caught signal is back to its default in the children.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+	g.pidfds = inheritedPidfds()
 	syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
 	end, _, err := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err == 0 {
@@ -108,13 +110,16 @@ func (g *guardian) forward() {
 	}
 }
 
-// start starts the operator, now or, when that fails, later.
+// start starts the operator, now or, when that fails, later. It gets a pidfd of each process that may be a workload's: it can
+// tell how one ended even when this guardian dies before the operator has looked for the first time.
 func (g *guardian) start() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	files := []uintptr{0, 1, 2}
 	if g.end >= 0 {
-		files = append(append(files, uintptr(g.end)), g.pidfds...)
+		own := childPidfds()
+		defer closeAll(own)
+		files = append(append(append(files, uintptr(g.end)), g.pidfds...), own...)
 	}
 	g.began = time.Now()
 	pid, err := syscall.ForkExec(g.argv[0], g.argv, &syscall.ProcAttr{Env: g.env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
@@ -125,10 +130,6 @@ func (g *guardian) start() {
 		return
 	}
 	g.op = pid
-	for _, fd := range g.pidfds {
-		syscall.Close(int(fd))
-	}
-	g.pidfds = nil
 	select {
 	case g.up <- struct{}{}:
 	default:

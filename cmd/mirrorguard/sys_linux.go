@@ -1,7 +1,6 @@
 package main
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -51,25 +50,6 @@ func cgroupOf(pid int) string {
 	return ""
 }
 
-// openPidfds lists the pidfds that this process was started with.
-func openPidfds() []uintptr {
-	dir, err := os.Open("/proc/self/fd")
-	if err != nil {
-		return nil
-	}
-	defer dir.Close()
-	var all []uintptr
-	names, _ := dir.Readdirnames(-1)
-	for _, name := range names {
-		var fs syscall.Statfs_t
-		fd, err := strconv.Atoi(name)
-		if err == nil && fd > endDescriptor && syscall.Fstatfs(fd, &fs) == nil && fs.Type == pidfsMagic {
-			all = append(all, uintptr(fd))
-		}
-	}
-	return all
-}
-
 // pidfsInode is the identity of a process that is never reused within a boot, 0 where the kernel has none.
 func pidfsInode(pid int) uint64 {
 	fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
@@ -77,9 +57,8 @@ func pidfsInode(pid int) uint64 {
 		return 0
 	}
 	defer syscall.Close(int(fd))
-	var fs syscall.Statfs_t
 	var st syscall.Stat_t
-	if syscall.Fstatfs(int(fd), &fs) != nil || fs.Type != pidfsMagic || syscall.Fstat(int(fd), &st) != nil {
+	if !isPidfs(int(fd)) || syscall.Fstat(int(fd), &st) != nil {
 		return 0
 	}
 	return st.Ino

@@ -48,7 +48,7 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 	}
 	switch a.Verb {
 	case verbStart:
-		r.start(m, o, im, a)
+		r.start(m, o.of(m, im), im, a)
 		return nil
 	case verbRefuse:
 		r.fail(m, o, im, a.Fault)
@@ -64,7 +64,7 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 	case verbForget:
 		return r.forgetRun(m, o, im)
 	case verbReload:
-		return r.reload(o, m.key.dir, im, a.Message)
+		return r.reload(m, o, im, a.Message)
 	}
 	return nil
 }
@@ -153,7 +153,7 @@ const keptLogs = 2
 // preStop runs the handler beside, within the grace period, and then has the process looked at.
 func (r *Reconciler) preStop(m *memory, o *observed, im *instanceMemory) {
 	p := r.stopPlanOf(o, im)
-	check := r.checker(o, m.key.dir, im, p.PreStop)
+	check := r.checker(m, o, im, p.PreStop)
 	s := *im.stop
 	s.PreStop = true
 	im.stop = &s

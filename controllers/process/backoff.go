@@ -13,7 +13,7 @@ import (
 // backOff tells whether a start is due, or what it waits for.
 func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 	if f := in.Failure; f != nil {
-		return d.afterFailure(f)
+		return d.afterFailure(in, f)
 	}
 	r := in.Run
 	if r == nil || d.fresh(in) {
@@ -31,8 +31,8 @@ func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 }
 
 // afterFailure waits longer after each start that did not come to a run; what was found by reading files is tried as soon as they are right.
-func (d *decider) afterFailure(f *failure) (specs.StateWaiting, bool) {
-	mended := f.Early && d.Template == nil
+func (d *decider) afterFailure(in *instance, f *failure) (specs.StateWaiting, bool) {
+	mended := f.Early && d.Template == nil && in.Hash == d.Hash
 	if mended || f.Generation != d.Process.Generation || f.Restart != d.Process.Annotations[specs.AnnotationRestartedAt] {
 		return specs.StateWaiting{}, true
 	}

@@ -55,6 +55,7 @@ type Reconciler struct {
 	memories map[string]*memory
 	needed   map[string]map[string]bool // processes that depend on one
 	live     map[string]bool            // processes with a live run
+	looked   map[string]bool            // processes whose status this operator has made sure of
 	enqueue  func(reconcile.Request, queue.Priority)
 }
 
@@ -63,7 +64,7 @@ func New(o Options) *Reconciler {
 	r := &Reconciler{client: o.Client, events: o.Recorder, runtime: o.Runtime, logs: o.Logs, o: o,
 		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone()},
 		ports:    ports{holder: map[int32]string{}}, view: plan.Live(o.Client.Store()),
-		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}}
+		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}, looked: map[string]bool{}}
 	changed := func(name string) { r.ask(name, queue.Normal) }
 	r.files, r.digests = newFiles(o.Log, changed), newDigests(changed)
 	r.prober, r.tasks = newProber(changed), newTasks()
@@ -111,9 +112,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		failed = r.apply(m, o, d.Actions)
 	}
 	r.settle(m, o, d)
-	if err := r.write(ctx, o, d); err != nil {
+	if err := r.write(ctx, m, o, d); err != nil {
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
+	r.haveLooked(req.Name)
 	if err := r.endSuspend(ctx, o); err != nil {
 		return reconcile.Result{}, err
 	}

@@ -132,10 +132,14 @@ func (d *decider) act(a action) { d.decision.Actions = append(d.decision.Actions
 func (d *decider) instance(in *instance) {
 	out := instanceDecision{ID: in.ID, Ordinal: in.Ordinal, Hash: in.Hash}
 	switch {
+	case in.live() && in.Undeclared && !d.Down:
+		out.Remove = true // and with that not stored: a stored one without a process is one that was removed
 	case in.live():
 		d.running(in)
 	case d.desired(in):
 		out.held = d.ended(in)
+	case d.goesOn(in):
+		out.held = d.goOn(in)
 	default: // nothing more to come of it
 		if in.Run != nil {
 			d.act(action{Verb: verbForget, ID: in.ID, Ordinal: in.Ordinal})

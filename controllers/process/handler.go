@@ -15,11 +15,12 @@ import (
 
 // checker makes a handler of a run into a function that runs it: ports as numbers, and a command with the program's user, environment and
 // directory.
-func (r *Reconciler) checker(o *observed, dir string, im *instanceMemory, h *specs.Handler) checker {
-	p, f := r.probe(o, dir, im, h)
+func (r *Reconciler) checker(m *memory, o *observed, im *instanceMemory, h *specs.Handler) checker {
+	p, f := r.probe(o, m.key.dir, im, h)
 	if f != nil {
 		return func(context.Context, time.Duration) (verdict, string) { return verdictUnknown, f.Message }
 	}
+	hide := r.redactor(m, o, im)
 	return func(ctx context.Context, timeout time.Duration) (verdict, string) {
 		one := p
 		one.Timeout = timeout
@@ -28,9 +29,9 @@ func (r *Reconciler) checker(o *observed, dir string, im *instanceMemory, h *spe
 		case probe.Success:
 			return verdictSuccess, ""
 		case probe.Failure:
-			return verdictFailure, firstLine(res.Output)
+			return verdictFailure, firstLine(hide.text(res.Output))
 		}
-		return verdictUnknown, firstLine(res.Output)
+		return verdictUnknown, firstLine(hide.text(res.Output))
 	}
 }
 

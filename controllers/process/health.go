@@ -64,7 +64,7 @@ func (r *Reconciler) target(m *memory, o *observed, im *instanceMemory) *probeTa
 		to   **probed
 	}{{s.StartupProbe, &t.startup}, {s.ReadinessProbe, &t.readiness}, {s.LivenessProbe, &t.liveness}} {
 		if p.spec != nil {
-			*p.to = &probed{spec: p.spec, check: r.checker(o, m.key.dir, im, &p.spec.Handler)}
+			*p.to = &probed{spec: p.spec, check: r.checker(m, o, im, &p.spec.Handler)}
 		}
 	}
 	return t

@@ -24,6 +24,9 @@ type memory struct {
 	key  templateKey
 	hash string
 	ids  []string
+	// before are earlier templates by hash, of instances that run by them; kept is what the store has of that.
+	before map[string]earlier
+	kept   []byte
 	// instances that run, ended, or could not be started.
 	instances []*instanceMemory
 	// logs of instances that are no more, oldest first.
@@ -55,8 +58,11 @@ type instanceMemory struct {
 	failure *failure
 	ended   *specs.StateTerminated
 	tail    []string
-	// adopted: an earlier operator started the run. attached: its log is watched.
-	adopted, attached bool
+	// adopted: an earlier operator started the run. attached: its log is watched. undeclared: neither it nor its process was in the store
+	// when the operator began, and the process was not declared since: the store was lost, nobody removed anything.
+	adopted, attached, undeclared bool
+	// redact hides the values that the run was given by reference; nil when an earlier operator started it.
+	redact *redactor
 	// config is the digest of each config file that the run has read, by path: at the start, and at each reload.
 	config     map[string]string
 	executable *specs.Executable
@@ -96,13 +102,14 @@ func (m *memory) sweep(gone bool, dropped func(id string)) {
 		}
 		return drop
 	})
+	m.dropTemplates()
 }
 
 // copyForPlan is a copy that a plan may use: what it points to is never changed, only replaced.
 func (m *memory) copyForPlan() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &memory{last: m.last, changed: m.changed, key: m.key, hash: m.hash, ids: m.ids}
+	c := &memory{last: m.last, changed: m.changed, key: m.key, hash: m.hash, ids: m.ids, before: m.before}
 	for _, im := range m.instances {
 		n := *im
 		c.instances = append(c.instances, &n)
@@ -118,6 +125,9 @@ func (m *memory) template(p *specs.Process, dir string) {
 		return
 	}
 	hash := specs.TemplateHash(p, absolute(dir, p.Spec.WorkingDir))
+	if hash != m.hash {
+		m.keepTemplate()
+	}
 	if hash != m.hash || m.changed == nil {
 		m.changed = nil
 		if m.last != nil {
@@ -197,7 +207,7 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	n := decodeNote(ri.Note)
 	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started)}
-	im.stop, im.tail, im.readySince, im.executable = nil, nil, time.Time{}, nil
+	im.stop, im.tail, im.readySince, im.executable, im.redact = nil, nil, time.Time{}, nil, nil
 	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
 }
 

@@ -22,15 +22,14 @@ type look struct {
 // observe gathers all that decide may know of one process. Beside the memory's own record of what it sees it changes nothing.
 func (r *Reconciler) observe(l look) (*observed, error) {
 	o := &observed{Now: r.now(), Name: l.name, Down: r.down.Load(), Instances: l.room}
-	dir := ""
 	if p, ok := getProcess(l.view, l.name); ok {
 		var err error
-		if dir, err = r.dir(l.view, p); err != nil {
+		if o.Dir, err = r.dir(l.view, p); err != nil {
 			return nil, err
 		}
-		l.m.template(p, dir)
+		l.m.template(p, o.Dir)
 		o.Process, o.Hash, o.Changed, o.Revision = p, l.m.hash, l.m.changed, r.revision(p)
-		r.dependencies(o, l.view)
+		r.dependencies(o, l)
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)
 	}
@@ -39,7 +38,7 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 		o.Held = r.liveDependents(l.name)
 	}
 	if o.Process != nil && needsTemplate(o, l.planning) {
-		_, o.Template = r.resolver.resolve(subject{process: o.Process, dir: dir, id: l.m.hash, ports: declaredPorts(&o.Process.Spec)})
+		_, o.Template = r.resolver.resolve(subject{process: o.Process, dir: o.Dir, id: l.m.hash, ports: declaredPorts(&o.Process.Spec)})
 	}
 	return o, nil
 }
@@ -59,7 +58,7 @@ func needsTemplate(o *observed, planning bool) bool {
 	for i := range o.Instances {
 		in := &o.Instances[i]
 		switch {
-		case in.live() && in.Hash != o.Hash && in.Stop == nil:
+		case in.Hash != o.Hash && in.Stop == nil && (in.live() || in.Earlier && in.Run != nil):
 			return true
 		case !in.live() && o.desired(in) && (planning || in.Failure != nil && in.Failure.Early):
 			return true
@@ -69,15 +68,16 @@ func needsTemplate(o *observed, planning bool) bool {
 }
 
 // dependencies looks up what the process depends on.
-func (r *Reconciler) dependencies(o *observed, v plan.View) {
+func (r *Reconciler) dependencies(o *observed, l look) {
 	deps := o.Process.Spec.DependsOn
 	if len(deps) == 0 {
 		return
 	}
 	o.Dependencies = make([]dependency, len(deps))
 	for i, d := range deps {
-		p, found := getProcess(v, d.Process)
-		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: found && isMet(p, d.Condition)}
+		p, found := getProcess(l.view, d.Process)
+		met := found && isMet(p, d.Condition) && (l.planning || r.hasLooked(d.Process))
+		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met}
 	}
 }
 
@@ -123,14 +123,14 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 	}
 	ri, found := r.runtime.Get(id)
 	im := l.m.find(id)
-	if im == nil && found {
+	if im == nil { // also one that only waits: when it is not desired any more its object goes
 		im = l.m.instance(id, ordinal, hash)
 	}
-	if im != nil {
-		im.see(ri, found, stored, o.Now)
-		in.Run, in.Stop, in.Failure = im.run, im.stop, im.failure
-		r.observeRun(o, l, &in, im)
-	}
+	im.see(ri, found, stored, o.Now)
+	im.undeclared = im.undeclared && o.Process == nil
+	_, in.Earlier = l.m.before[hash]
+	in.Run, in.Stop, in.Failure, in.Undeclared = im.run, im.stop, im.failure, im.undeclared
+	r.observeRun(o, l, &in, im)
 	o.Instances = append(o.Instances, in)
 }
 
@@ -143,7 +143,7 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 	if x := im.run.Exit; x != nil && (im.ended == nil || !im.ended.StartedAt.Equal(seconds(im.run.StartedAt)) || im.tail == nil) {
 		im.tail = []string{}
 		if !succeeded(im.run) && (im.stop == nil || im.stop.failed()) && !x.Rebooted {
-			im.tail = trimTail(r.logs.Tail(in.ID, 5))
+			im.tail = trimTail(r.redactor(l.m, o, im).lines(r.logs.Tail(in.ID, 5)))
 		}
 		im.ended = terminated(im.run, im.stop, im.tail)
 	}

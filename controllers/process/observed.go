@@ -16,6 +16,8 @@ type observed struct {
 	// Process is nil when the object is gone; Last is then what is known of how to stop its instances.
 	Process *specs.Process
 	Last    stopPlan
+	// Dir is where relative paths start from.
+	Dir string
 	// Hash of the current template, and the stack's Revision that it comes from.
 	Hash, Revision string
 	// Changed lists the template's fields that differ from what the old instances run; empty when that is not known.
@@ -49,6 +51,10 @@ type instance struct {
 	Stored bool
 	// Run is the last run that the runtime knows; nil when there is none.
 	Run *run
+	// Earlier: it runs by a template that the process had before, and that is known.
+	Earlier bool
+	// Undeclared: the store never knew the run nor its process. Nobody removed it, so nobody wants it stopped.
+	Undeclared bool
 	// Stop is set once a stop of this run began.
 	Stop *stop
 	// Health is what the probes say of this run.

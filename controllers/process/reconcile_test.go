@@ -90,6 +90,45 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.rt.takeLog()).To(BeEmpty())
 	})
 
+	It("stops and starts nothing when the store was lost, and stops what is removed later", func() {
+		web := proc("web", replicas(2))
+		w.put(specs.Copy(web))
+		w.wait(time.Minute)
+		w.rt.takeLog()
+		w.client = TempClient(GinkgoTB())
+		w.known = map[string]specs.Object{}
+		w.restartOperator()
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(w.rt.takeLog()).To(BeEmpty())
+		w.put(web)
+		w.wait(time.Minute)
+		Expect(w.rt.takeLog()).To(BeEmpty())
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", "Running"))
+		w.apply(map[string]*specs.Process{"web": nil})
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(ContainElements("stop web/0", "stop web/1"))
+	})
+
+	It("does not believe the status from before a reboot of what a process depends on", func() {
+		w.put(proc("zdb"))
+		w.put(proc("app", func(p *specs.Process) {
+			p.Spec.DependsOn = []specs.Dependency{{Process: "zdb", Condition: specs.DependencyReady}}
+		}))
+		w.wait(time.Minute)
+		w.rt.takeLog()
+		w.queue = nil
+		for _, id := range w.rt.live() {
+			w.rt.exit(id, runner.Exit{Rebooted: true})
+		}
+		w.queue = nil
+		w.restartOperator()
+		Expect(w.queue).To(Equal([]string{"app", "zdb"}))
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start zdb/0", "start app/0"}))
+	})
+
 	It("touches nothing for a change outside of the template", func() {
 		w.put(proc("web"))
 		w.wait(time.Minute)
@@ -128,6 +167,70 @@ var _ = Describe("Reconciler", func() {
 		w.wait(time.Minute)
 		Expect(w.rt.takeLog()).To(BeEmpty())
 		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
+	})
+
+	It("starts the old copy again when it crashes before the new one can be started, also in a later operator", func() {
+		w.put(proc("web", func(p *specs.Process) { p.Spec.Env = []specs.EnvVar{{Name: "GREETING", Value: "old"}} }))
+		w.wait(time.Minute)
+		id := w.rt.live()[0]
+		crash := func() {
+			GinkgoHelper()
+			w.rt.takeLog()
+			w.rt.exit(id, runner.Exit{Known: true, Code: 1})
+			w.wait(time.Minute)
+			Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start web/0"}))
+			Expect(w.rt.live()).To(Equal([]string{id}))
+			Expect(w.rt.specs[id].Env).To(ContainElement("GREETING=old"))
+			Expect(w.process("web")).To(HaveCondition("Ready", "False", ""))
+		}
+		w.edit("web", func(p *specs.Process) { p.Spec.Command, p.Spec.Env = []string{"/no/such/program"}, nil })
+		w.wait(time.Minute)
+		crash()
+		w.restartOperator()
+		w.wait(time.Minute)
+		crash()
+		w.edit("web", func(p *specs.Process) {
+			p.Spec.Command = []string{"/bin/sh"}
+			p.Spec.DependsOn = []specs.Dependency{{Process: "db", Condition: specs.DependencyReady}}
+		})
+		w.wait(time.Minute)
+		crash()
+		w.put(proc("db"))
+		w.wait(time.Minute)
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start db/0", "stop web/0", "start web/0"}))
+		Expect(w.rt.live()).NotTo(ContainElement(id))
+		Expect(w.process("web")).To(HaveCondition("Ready", "True", "Running"))
+		w.client.Store().Blobs(keptBucket, func(string, []byte) bool { Fail("a template is still kept"); return false })
+		Expect(func() error {
+			_, err := w.r.Reconcile(context.Background(), request("web"))
+			return err
+		}).To(BeNoOp(w.client.Store()))
+	})
+
+	It("shows no value that was taken by reference, whoever says it", func() {
+		key := filepath.Join(w.dir, "key")
+		Expect(os.WriteFile(key, []byte("SEKRIT-VALUE\n"), 0o600)).To(Succeed())
+		w.put(proc("web", func(p *specs.Process) {
+			p.Spec.Env = []specs.EnvVar{{Name: "KEY", ValueFrom: &specs.EnvVarSource{File: &specs.FileSource{Path: key}}}, {Name: "LONG", Value: "x-$(KEY)-y"}}
+		}))
+		w.wait(time.Minute)
+		said := func() string {
+			w.logs.tail = []string{"bad key SEKRIT-VALUE", "and x-SEKRIT-VALUE-y"}
+			w.rt.exit(w.rt.live()[0], runner.Exit{Known: true, Code: 1})
+			w.drain()
+			return w.instances("web")[0].Status.LastExit().Message
+		}
+		Expect(said()).To(Equal(`exit 1: "bad key $(KEY) / and $(LONG)"`))
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(said()).To(ContainSubstring("bad key $(KEY) / and $(LONG)"))
+		w.wait(time.Minute)
+		w.restartOperator()
+		w.wait(time.Minute)
+		Expect(os.Remove(key)).To(Succeed())
+		Expect(said()).To(ContainSubstring("not shown"))
+		Expect(strings.Join(w.events.told, "\n")).NotTo(ContainSubstring("SEKRIT"))
 	})
 
 	It("restarts a run that was not quick at once, then with backoff, and says when next", func() {

@@ -12,9 +12,9 @@ import (
 const reloadTimeout = time.Minute
 
 // reload tells a run to read its configuration again, because a file changed; what it then has read is what is there now.
-func (r *Reconciler) reload(o *observed, dir string, im *instanceMemory, why string) error {
+func (r *Reconciler) reload(m *memory, o *observed, im *instanceMemory, why string) error {
 	spec := &o.Process.Spec
-	im.config = r.configDigests(spec, dir)
+	im.config = r.configDigests(spec, m.key.dir)
 	id, process := im.id, o.Process
 	if spec.Reload == nil {
 		r.event(o, specs.EventWarning, specs.ReasonReloadFailed, id+": "+why+", but spec.reload does not say how to tell the program")
@@ -27,7 +27,7 @@ func (r *Reconciler) reload(o *observed, dir string, im *instanceMemory, why str
 		r.event(o, specs.EventNormal, specs.ReasonReloaded, id+": "+why)
 		return nil
 	}
-	check := r.checker(o, dir, im, &specs.Handler{Exec: spec.Reload.Exec})
+	check := r.checker(m, o, im, &specs.Handler{Exec: spec.Reload.Exec})
 	r.tasks.add(func(ctx context.Context) {
 		if v, message := check(ctx, reloadTimeout); v != verdictSuccess {
 			r.events.Event(process, specs.EventWarning, specs.ReasonReloadFailed, id+": "+message)
@@ -85,7 +85,7 @@ func (r *Reconciler) reloadNow(m *memory, o *observed) (checks []checker, err er
 		runs++
 		im.config = r.configDigests(spec, m.key.dir)
 		if spec.Reload.Exec != nil {
-			checks = append(checks, r.checker(o, m.key.dir, im, &specs.Handler{Exec: spec.Reload.Exec}))
+			checks = append(checks, r.checker(m, o, im, &specs.Handler{Exec: spec.Reload.Exec}))
 			continue
 		}
 		if err := r.sendReload(spec, im.id); err != nil {

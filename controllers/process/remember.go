@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -14,22 +15,30 @@ import (
 
 // remember begins with what the store, the runtime and the logs have.
 func (r *Reconciler) remember() {
+	known := map[string]bool{} // processes that the store has, or has instances of
 	for _, p := range reconcile.List[*specs.Process](r.client) {
 		m := r.memory(p.Name)
+		known[p.Name] = true
 		if dir, err := r.dir(r.view, p); err == nil {
 			m.template(p, dir)
 		}
 		r.depend(p.Name, nil, p)
 		m.depends = p
 	}
+	r.rememberKept()
 	for _, i := range reconcile.List[*specs.Instance](r.client) {
+		known[i.Spec.Process] = true
 		r.memory(i.Spec.Process).instance(i.Name, i.Spec.Ordinal, i.Spec.TemplateHash)
 		r.ports.hold(i.Name, i.Status.Ports)
 	}
 	running := map[string]bool{}
 	for _, ri := range r.runtime.List() {
 		n := decodeNote(ri.Note)
-		r.memory(ri.Owner).instance(ri.ID, n.Ordinal, ri.Hash)
+		ordinal := n.Ordinal
+		if _, _, o, ok := parseInstanceName(ri.ID); ok { // a lost note has none
+			ordinal = o
+		}
+		r.memory(ri.Owner).instance(ri.ID, ordinal, ri.Hash).undeclared = !known[ri.Owner]
 		r.ports.hold(ri.ID, n.Ports)
 		running[ri.ID] = true
 	}
@@ -61,10 +70,11 @@ func (r *Reconciler) forget(name string, m *memory) {
 	r.files.watch(name, m.paths, nil)
 	r.depend(name, m.depends, nil)
 	m.logs, m.paths, m.mending, m.watched, m.depends = nil, nil, nil, 0, nil
-	m.last, m.hash, m.changed, m.ids, m.key = nil, "", nil, nil, templateKey{}
+	m.last, m.hash, m.changed, m.ids, m.key, m.before, m.kept = nil, "", nil, nil, templateKey{}, nil, nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.live, name)
+	delete(r.looked, name)
 	if _, ok := r.view.Get("Process", name); !ok && r.memories[name] == m {
 		delete(r.memories, name)
 	}
@@ -131,6 +141,29 @@ func (r *Reconciler) LogChanged(id string) {
 	}
 }
 
+// settled is how long after its start the operator tells what nobody declared: the manifests are read by then.
+const settled = 10 * time.Second
+
+// tellUndeclared tells once of the runs that the store never knew and nobody has declared since. They are left alone.
+func (r *Reconciler) tellUndeclared(ctx context.Context) error {
+	if !sleep(ctx, settled) {
+		return nil
+	}
+	for _, name := range r.remembered() {
+		m := r.memory(name)
+		m.mu.Lock()
+		for _, im := range m.instances {
+			if im.undeclared && im.run != nil && im.run.Exit == nil {
+				r.o.Log.Info("A workload runs that nothing declares and nobody removed: the store was lost. It is left alone; "+
+					"declare its process and delete it to stop it", "process", name, "instance", im.id, "pid", im.run.PID)
+			}
+		}
+		m.mu.Unlock()
+	}
+	<-ctx.Done()
+	return nil
+}
+
 func (r *Reconciler) remembered() []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,7 +180,7 @@ func (r *Reconciler) background(ctx context.Context, enqueue func(reconcile.Requ
 	r.mu.Lock()
 	r.enqueue = enqueue
 	r.mu.Unlock()
-	return all(ctx, r.files.run, r.digests.run, r.prober.run, r.tasks.run)
+	return all(ctx, r.files.run, r.digests.run, r.prober.run, r.tasks.run, r.tellUndeclared)
 }
 
 // ask asks for a process; before the controller runs it is looked at anyway.
@@ -208,6 +241,30 @@ func (r *Reconciler) depend(name string, old, now *specs.Process) {
 			r.needed[d.Process][name] = true
 		}
 	}
+}
+
+// haveLooked notes that a process' status is of this operator's own observation. What an earlier one wrote may be from before a reboot or
+// a crash, so nothing that waits for the process starts by it; those are asked for now.
+func (r *Reconciler) haveLooked(name string) {
+	r.mu.Lock()
+	var waiting []string
+	if !r.looked[name] {
+		r.looked[name] = true
+		for n := range r.needed[name] {
+			waiting = append(waiting, n)
+		}
+	}
+	r.mu.Unlock()
+	for _, n := range waiting {
+		r.ask(n, queue.Normal)
+	}
+}
+
+// hasLooked tells whether a process' status is of this operator's own observation.
+func (r *Reconciler) hasLooked(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.looked[name]
 }
 
 // liveDependents are processes that depend on one and still run.

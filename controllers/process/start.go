@@ -26,7 +26,7 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 	if f != nil {
 		return f
 	}
-	res, f := r.resolver.resolve(subject{process: o.Process, dir: m.key.dir, id: im.id, ordinal: a.Ordinal, ports: given})
+	res, f := r.resolver.resolve(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given})
 	if f != nil {
 		return f
 	}
@@ -60,6 +60,8 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	}
 	im.see(ri, true, nil, r.now())
 	im.adopted, im.attached = false, true
+	hide := res.values.redactor()
+	im.redact = &hide
 	return nil
 }
 
@@ -164,8 +166,8 @@ func (r *Reconciler) noteFor(m *memory, o *observed, a action, res *resolved, gi
 	r.watchFiles(m, o.Name, res.Path)
 	m.watched = 0 // once more when the run is known
 	return note{Ordinal: a.Ordinal, Restarts: a.Restarts, Streak: a.Streak, Restart: o.Process.Annotations[specs.AnnotationRestartedAt],
-		Ports: given, Revision: o.Revision, Version: spec.Version, Config: r.configDigests(spec, m.key.dir),
-		Executable: r.files.identity(res.Path), Stop: notedStop(spec, m.key.dir, res),
+		Ports: given, Revision: o.Revision, Version: spec.Version, Config: r.configDigests(spec, o.Dir),
+		Executable: r.files.identity(res.Path), Stop: notedStop(spec, o.Dir, res),
 		User: spec.User, Group: spec.Group, Dir: res.Dir, StateDirectory: spec.StateDirectory}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
+	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -45,6 +46,7 @@ func (w *world) now() time.Time { return w.begin.Add(w.passed) }
 func (w *world) restartOperator() {
 	w.rt.adopt()
 	w.r = New(Options{Client: w.client, Recorder: w.events, Runtime: w.rt, Logs: w.logs, StateDir: w.dir, Now: w.now})
+	w.r.enqueue = func(q reconcile.Request, _ queue.Priority) { w.add(q.Name) }
 	w.rt.notify = func(id string) {
 		if owner, _, _, ok := parseInstanceName(id); ok {
 			w.add(owner)

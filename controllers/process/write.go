@@ -1,6 +1,7 @@
 package process
 
 import (
+	"bytes"
 	"context"
 	"errors"
 
@@ -12,10 +13,11 @@ import (
 )
 
 // write stores what changed, all of it as one revision, and tells the events that follow. Nothing changed, nothing written.
-func (r *Reconciler) write(ctx context.Context, o *observed, d decision) error {
-	changed := changedInstances(o, d)
+func (r *Reconciler) write(ctx context.Context, m *memory, o *observed, d decision) error {
+	changed, kept := changedInstances(o, d), m.keptBlob(o)
+	keep := !bytes.Equal(kept, m.kept)
 	status := o.Process != nil && !sameProcessStatus(&o.Process.Status, &d.Status)
-	if len(changed) == 0 && !status {
+	if len(changed) == 0 && !status && !keep {
 		return nil
 	}
 	_, err := r.client.Txn(ctx, func(t *reconcile.ClientTx) error {
@@ -23,6 +25,9 @@ func (r *Reconciler) write(ctx context.Context, o *observed, d decision) error {
 			if err := writeInstance(t, o, out); err != nil {
 				return err
 			}
+		}
+		if keep {
+			storeKept(t, o.Name, kept)
 		}
 		if !status {
 			return nil
@@ -36,6 +41,7 @@ func (r *Reconciler) write(ctx context.Context, o *observed, d decision) error {
 	if err != nil {
 		return err
 	}
+	m.kept = kept
 	for _, out := range changed {
 		for _, e := range transitions(out.ID, storedStatus(o, out.ID), &out.Status) {
 			if !out.Remove {
@@ -93,7 +99,7 @@ func newInstance(o *observed, out *instanceDecision) *specs.Instance {
 	}
 	if p := o.Process; p != nil {
 		yes := true
-		i.OwnerReferences = []metav1.OwnerReference{{APIVersion: specs.GroupVersion.String(), Kind: "Process", Name: p.Name, UID: p.UID, Controller: &yes}}
+		i.OwnerReferences = []metav1.OwnerReference{{APIVersion: specs.KindOf("Process").APIVersion(), Kind: "Process", Name: p.Name, UID: p.UID, Controller: &yes}}
 	}
 	return i
 }

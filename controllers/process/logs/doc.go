@@ -12,7 +12,7 @@
 //   - Each look appends a time and an offset to <id>.idx: every byte before the offset was there at that time. Timestamps and
 //     Since are as exact as these looks; while no operator runs there is one look, at the end of the gap. The index is bounded:
 //     older looks are thinned out, newer ones are not. It may be lost or torn at its end without harm.
-//   - <id>.run has the offset at which each run began. A run begins with a new line, whatever the run before left behind.
+//   - <id>.run has the offset at which each run began, once there is a second one. A run begins with a new line, whatever the run before left behind.
 //   - A window that begins in the middle of a line starts at the next one. Bytes are passed on as they are, NUL included, but
 //     for the NULs of holes.
 //   - A log that its workload truncated or removed is said to be so (Health). Reading goes on with what is left.

@@ -154,6 +154,8 @@ func (x index) rewrite(h header, stamps []stamp) error {
 	return replaceFile(string(x), b)
 }
 
+func (x index) remove() error { return removeFile(string(x)) }
+
 func appendHeader(b []byte, h header) []byte {
 	b = append(b, indexMagic...)
 	b = binary.LittleEndian.AppendUint64(b, uint64(h.start))
@@ -234,6 +236,15 @@ func writeAt(fd int, b []byte, off int64) error {
 		b, off = b[n:], off+int64(n)
 	}
 	return nil
+}
+
+// removeFile removes a file that may be gone already.
+func removeFile(path string) error {
+	err := ignoringEINTR(func() error { return unix.Unlink(path) })
+	if err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return &os.PathError{Op: "remove", Path: path, Err: err}
 }
 
 // replaceFile puts a file with that content in place, whole or not at all (of a power cut it promises less).

@@ -111,6 +111,7 @@ func (l *Logs) Writer(id string, maxBytes int64) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open log %q for writing: %w", id, err)
 	}
+	_ = unix.SetNonblock(fd, false) // the workload inherits the flags
 	t, err := l.trackWriter(id, fd, created)
 	if err != nil {
 		_ = unix.Close(fd)
@@ -136,11 +137,14 @@ func (l *Logs) trackWriter(id string, writer int, created bool) (*tracked, error
 	if err != nil {
 		return nil, err
 	}
-	if t == nil {
-		if t, err = l.adopt(id, fd); err == nil && created {
-			l.restart(t, 0)
-		}
-		return t, err
+	switch {
+	case t == nil && created:
+		t = &tracked{id: id, fd: fd, is: now, wd: -1}
+		l.logs[id] = t
+		l.restart(t, 0)
+		return t, nil
+	case t == nil:
+		return l.adopt(id, fd)
 	}
 	l.disarm(t)
 	_ = unix.Close(t.fd)

@@ -4,12 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
-	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// mark is where a run begins. The file has 24 bytes for each: attempt, offset, nanoseconds since 1970, little endian.
+// mark is where a run begins. The file has 24 bytes for each: attempt, offset, nanoseconds since 1970, little endian. A log
+// whose only run is its first has no such file.
 type mark struct{ attempt, off, at int64 }
 
 const (
@@ -56,14 +56,19 @@ func clampMarks(ms []mark, size int64) {
 	}
 }
 
-// add appends a run. The same attempt at the same place again is the same run.
+// add appends a run. The same attempt at the same place again is the same run. The first attempt in an empty log is not written
+// before there is another: a log without marks is one run.
 func (m marks) add(k mark) error {
 	ms, err := m.load()
 	if err != nil {
 		return err
 	}
-	if n := len(ms); n > 0 && ms[n-1].attempt == k.attempt && ms[n-1].off == k.off {
+	first := mark{attempt: k.attempt - 1, at: k.at}
+	switch n := len(ms); {
+	case n > 0 && ms[n-1].attempt == k.attempt && ms[n-1].off == k.off, n == 0 && k.off == 0 && k.attempt <= 1:
 		return nil
+	case n == 0:
+		return m.rewrite([]mark{first, k})
 	}
 	if len(ms) >= maxMarks {
 		return m.rewrite(append(ms[len(ms)-maxMarks/2:], k))
@@ -92,13 +97,6 @@ func (m marks) rewrite(ms []mark) error {
 		b = appendMark(b, k)
 	}
 	return replaceFile(string(m), b)
-}
-
-func (m marks) remove() error {
-	if err := os.Remove(string(m)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
 
 func appendMark(b []byte, k mark) []byte {

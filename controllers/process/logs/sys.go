@@ -41,7 +41,6 @@ func openFile(path string, flags int, perm uint32, follow bool) (int, error) {
 		_ = unix.Close(fd)
 		return -1, fmt.Errorf("%s is not a regular file", path)
 	}
-	_ = unix.SetNonblock(fd, false) // the workload inherits the flags
 	return fd, nil
 }
 

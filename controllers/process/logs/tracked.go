@@ -47,14 +47,18 @@ func (l *Logs) adopt(id string, fd int) (*tracked, error) {
 	return t, nil
 }
 
-// restart begins a new index at size: the file is another one, or was truncated.
+// restart begins a new index at size: the file is another one, or was truncated. An empty log has none before its first line.
 func (l *Logs) restart(t *tracked, size int64) {
 	if t.start >= size {
 		t.start = 0
 	}
 	t.gen++
 	t.count, t.prev, t.last = -1, stamp{}, stamp{}
-	t.indexErr = l.indexError(t.id, errors.Join(l.marks(t.id).truncated(size), l.index(t.id).rewrite(t.header(), nil)))
+	fresh := l.index(t.id).remove
+	if size > 0 {
+		fresh = func() error { return l.index(t.id).rewrite(t.header(), nil) }
+	}
+	t.indexErr = l.indexError(t.id, errors.Join(l.marks(t.id).truncated(size), fresh()))
 	t.notify()
 }
 

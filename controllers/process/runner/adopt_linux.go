@@ -39,6 +39,7 @@ func (r *Runner) adopt() error {
 		}
 		r.procs[p.ID] = p
 	}
+	r.takeLost()
 	r.told, r.table = nil, nil // they are listed
 	r.sweep()
 	return nil
@@ -100,23 +101,30 @@ func (r *Runner) resolve(c *claim) (*proc, error) {
 	return p, nil
 }
 
-// hold takes hold of a run whose process is known, alive or not.
+// hold takes hold of a run whose process is known, alive or not: by the pidfd that the guardian handed on, which is good for one
+// that was reaped too, else by a new one.
 func (r *Runner) hold(p *proc) {
-	fd, err := openProcess(p.ident)
-	if err == nil {
-		p.pidfd = fd
-		r.attend(p)
+	fd, handed := r.held[p.ident.ino]
+	if handed {
+		delete(r.held, p.ident.ino)
+	} else if fd = openProcess(p.ident); fd < 0 {
+		r.gone(p)
 		return
 	}
+	p.pidfd, p.phase = fd, asking
+	if r.ask(p); p.phase == asking {
+		p.phase = running
+		r.attend(p)
+	}
+}
+
+// gone deals with a run whose process was reaped, and of which there is no pidfd: only a record can tell its end.
+func (r *Runner) gone(p *proc) {
 	p.phase, p.deadline = asking, time.Now().Add(patience)
 	r.timed[p] = true
-	if fd, ok := r.held[p.ident.ino]; ok {
-		p.pidfd = fd // it was reaped, so only the kernel's word is wanted of it
-		delete(r.held, p.ident.ino)
-	}
 	r.ask(p)
 	if p.phase == asking && !r.caps.Guardian {
-		r.unknown(p) // nobody is there to tell
+		r.unknown(p) // nobody is there to write one
 	}
 }
 
@@ -137,6 +145,8 @@ func (r *Runner) search(p *proc) *proc {
 			if r.found(p, *found) {
 				return p
 			}
+		case !lives && r.handed(p):
+			return p
 		case !lives && everUsed(p.cgroup):
 			r.unknown(p)
 			return p
@@ -147,6 +157,18 @@ func (r *Runner) search(p *proc) *proc {
 	}
 	r.unknown(p)
 	return p
+}
+
+// handed finds the end of a run whose guardian died too, by the pidfds that it handed on before.
+func (r *Runner) handed(p *proc) bool {
+	fd, ino := r.heldIn(p.cgroup)
+	if fd < 0 {
+		return false
+	}
+	delete(r.held, ino)
+	p.pidfd, p.phase = fd, asking
+	r.ask(p)
+	return p.phase != asking
 }
 
 // found takes hold of the process, when it is still there.

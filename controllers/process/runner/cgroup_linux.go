@@ -100,6 +100,9 @@ func makeCgroups(below, stateDir string) (string, error) {
 // makeCgroup makes the cgroup of one run and opens it. One that is left from a run that never began is replaced.
 func makeCgroup(dir string) (int, error) {
 	err := os.Mkdir(dir, 0o755)
+	if os.IsNotExist(err) { // somebody removed the one that all are in
+		err = os.MkdirAll(dir, 0o755)
+	}
 	if os.IsExist(err) {
 		if populated(dir) {
 			return -1, ErrTaken

@@ -8,7 +8,10 @@
 //
 // No exit code is lost. The operator reads how its child ended without reaping it, writes that into the claim, and only then
 // reaps. The guardian, a subreaper above the operator, does the same with what a killed operator leaves. For a process that is
-// neither's child the kernel is asked through its pidfd; where that cannot tell either, the exit is not Known.
+// neither's child, because an earlier guardian was killed, the kernel is asked through its pidfd (Linux 6.15). At each moment
+// somebody has one that was opened before the process was reaped: the guardian gives the operator that it starts one of every
+// process below it, the operator that becomes a guardian takes its own along (Hand), and a guardian keeps those. So an exit is
+// not Known only when guardian and operator were away together, or on an older kernel.
 //
 // A pid alone is never an identity. Adoption opens a pidfd, then compares the pidfs inode (the start time where there is no
 // pidfs) with the claim of the same boot. Signals go through the pidfd.

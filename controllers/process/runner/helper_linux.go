@@ -28,7 +28,7 @@ func (r *Runner) startHelped(s Spec, c *claim, _ int) (int, error) {
 		return -1, explain(s, "", err)
 	}
 	if err != nil {
-		return -1, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %w", s.ID, r.o.Guard, err)
+		return -1, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %v", s.ID, r.o.Guard, err)
 	}
 	if err := r.hear(s, c, pipe[0], *pidfd); err != nil {
 		unix.Close(*pidfd)

@@ -15,26 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// takePidfds takes the pidfds that an operator before this one left through the guardian, by inode: they are the only ones that
-// the runtime did not mark to be closed on exec.
-func takePidfds() map[uint64]int {
-	held := map[uint64]int{}
-	entries, _ := os.ReadDir("/proc/self/fd")
-	for _, e := range entries {
-		fd, err := strconv.Atoi(e.Name())
-		if err != nil || fd <= 3 {
-			continue
-		}
-		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC != 0 {
-			continue
-		}
-		if ino := pidfdInode(fd); ino != 0 {
-			held[ino] = fd
-		}
-	}
-	return held
-}
-
 // prepareProcess sees to it that children inherit nothing odd, and tells whether new processes have to be calmed.
 func prepareProcess() (calm bool) {
 	unix.Umask(0o022)

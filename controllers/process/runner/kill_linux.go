@@ -14,6 +14,7 @@ import (
 
 // Stop records durably that the run is to end, and then sends sig to its process group. A second call sends nothing, also in a
 // later operator. The record comes first: an operator killed in between has recorded and not sent, and the grace period ends it.
+// When it cannot be written (a full disk) the signal is sent all the same: to be stopped without one would be worse than twice.
 func (r *Runner) Stop(id string, sig syscall.Signal) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -23,7 +24,7 @@ func (r *Runner) Stop(id string, sig syscall.Signal) error {
 	}
 	now := time.Now()
 	if err := r.add(id, stopLine(now)); err != nil {
-		return fmt.Errorf("cannot stop %q: cannot write its claim: %w", id, err)
+		r.o.Log.Error(err, "cannot write to a claim that its run is being stopped", "instance", id)
 	}
 	p.Stopping = now
 	if err := r.killGroup(p, sig); err != nil && !errors.Is(err, unix.ESRCH) {

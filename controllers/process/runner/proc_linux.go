@@ -15,6 +15,7 @@ import (
 const (
 	pidfsMagic      = 0x50494446
 	getInfo         = 0xC0000000 | (64 << 16) | (0xFF << 8) | 11 // PIDFD_GET_INFO with the first version's 64 bytes
+	infoCgroup      = 1 << 2
 	infoExit        = 1 << 3
 	signalGroup     = 1 << 2 // PIDFD_SIGNAL_PROCESS_GROUP
 	waitPidfd       = 3      // P_PIDFD
@@ -145,21 +146,19 @@ func identify(pid, fd int) (identity, error) {
 	return identity{pid: pid, start: s.start, ino: pidfdInode(fd)}, err
 }
 
-// openProcess opens a pidfd for exactly this process.
-func openProcess(i identity) (int, error) {
+// openProcess opens a pidfd for exactly this process, alive or a zombie; -1 when it was reaped. One that is reaped just now
+// is known by its inode.
+func openProcess(i identity) int {
 	fd, err := unix.PidfdOpen(i.pid, 0)
 	if err != nil {
-		return -1, err
+		return -1
 	}
 	now, err := identify(i.pid, fd)
-	if err == nil && !now.same(i) {
-		err = unix.ESRCH
+	if i.ino != 0 && now.ino == i.ino || err == nil && now.same(i) {
+		return fd
 	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, unix.ESRCH
-	}
-	return fd, nil
+	unix.Close(fd)
+	return -1
 }
 
 // exitByWait reads how a child of ours ended and leaves it a zombie. ECHILD: not our child. EAGAIN: it lives.
@@ -191,14 +190,8 @@ func reap(fd int) {
 
 // exitByInfo asks the kernel how a process ended that somebody else has reaped.
 func exitByInfo(fd int) (*Exit, bool) {
-	var info struct {
-		mask, cgroup uint64
-		ids          [11]uint32
-		exit         int32
-	}
-	info.mask = infoExit
-	_, _, err := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), getInfo, uintptr(unsafe.Pointer(&info)))
-	if err != 0 || info.mask&infoExit == 0 {
+	info, ok := infoOf(fd)
+	if !ok || info.mask&infoExit == 0 {
 		return nil, false
 	}
 	ws := syscall.WaitStatus(info.exit)
@@ -209,6 +202,25 @@ func exitByInfo(fd int) (*Exit, bool) {
 		e.Code = ws.ExitStatus()
 	}
 	return e, true
+}
+
+// cgroupByInfo gives the inode of the cgroup v2 directory of a process that was reaped.
+func cgroupByInfo(fd int) (uint64, bool) {
+	info, ok := infoOf(fd)
+	return info.cgroup, ok && info.mask&infoExit != 0 && info.mask&infoCgroup != 0
+}
+
+// pidfdInfo is the first version of what PIDFD_GET_INFO gives.
+type pidfdInfo struct {
+	mask, cgroup uint64
+	ids          [11]uint32
+	exit         int32
+}
+
+func infoOf(fd int) (pidfdInfo, bool) {
+	info := pidfdInfo{mask: infoExit | infoCgroup}
+	_, _, err := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), getInfo, uintptr(unsafe.Pointer(&info)))
+	return info, err == 0
 }
 
 // bootClock is the time since the host started, with the time it slept.

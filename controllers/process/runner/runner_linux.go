@@ -22,7 +22,7 @@ type Runner struct {
 	claims, exits string
 	calm          bool // new processes must lose our negative oom_score_adj or nice
 
-	held               map[uint64]int // pidfds of an earlier operator, during Open
+	held               map[uint64]int // pidfds that the guardian handed on, by inode, during Open
 	epoll, wake, watch int            // the loop's epoll, an eventfd that wakes it, inotify on exits
 
 	mu    sync.Mutex
@@ -90,9 +90,11 @@ func Open(o Options) (*Runner, error) {
 	if r.boot, err = bootID(); err != nil {
 		return nil, fmt.Errorf("cannot read the boot id: %w", err)
 	}
+	handing.Lock()
 	r.held = takePidfds()
-	defer r.dropPidfds()
 	r.calm = prepareProcess()
+	handing.Unlock()
+	defer r.dropPidfds()
 	if err := r.probe(); err != nil {
 		return nil, err
 	}
@@ -105,13 +107,6 @@ func Open(o Options) (*Runner, error) {
 		return nil, err
 	}
 	return r, nil
-}
-
-func (r *Runner) dropPidfds() {
-	for _, fd := range r.held {
-		unix.Close(fd)
-	}
-	r.held = nil
 }
 
 // openLoop makes what Run waits on.
@@ -247,15 +242,6 @@ func (r *Runner) note(p *proc, piece []byte) error {
 		p.noted = true
 	}
 	return err
-}
-
-func (r *Runner) add(id string, piece []byte) error {
-	fd, err := unix.Open(r.file(id), unix.O_WRONLY|unix.O_APPEND|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	return writeAll(fd, piece)
 }
 
 // writeAll writes a piece whole; a part of it does not count.

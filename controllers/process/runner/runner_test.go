@@ -126,9 +126,66 @@ func both(body func(parent string)) {
 }
 
 var _ = Describe("Runner", func() {
+	It("knows a run by its cgroup when its claim is lost or damaged", func() {
+		g := open(GinkgoT().TempDir(), "")
+		if g.Capabilities().CgroupV2 == "" {
+			return // without cgroups the claim is all there is
+		}
+		first := g.start("web-x-abc-1", 3, "say:up wait")
+		second := g.start("web-x-abc-2", 4, "say:up wait")
+		g.stop()
+		Expect(os.Remove(g.state + "/claims/web-x-abc-1")).To(Succeed())
+		Expect(os.WriteFile(g.state+"/claims/web-x-abc-2", []byte("{\"boot\""), 0o600)).To(Succeed())
+		for range 2 { // the second time by the claim that was made anew
+			g = open(g.state, "")
+			for _, want := range []runner.Instance{first, second} {
+				run, ok := g.Get(want.ID)
+				Expect(ok).To(BeTrue())
+				Expect([]any{run.PID, run.Attempt, run.Owner, run.Hash}).To(Equal([]any{want.PID, want.Attempt, "web-x", "abc"}))
+				Expect(run.Started).To(BeTemporally("~", want.Started, time.Second))
+			}
+			g.stop()
+		}
+		g = open(g.state, "")
+	})
+
 	both(func(parent string) {
 		var g *rig
 		BeforeEach(func() { g = open(GinkgoT().TempDir(), parent) })
+
+		It("starts again and stops when somebody removed all claims", func() {
+			g.start("a", 1, "say:up wait")
+			g.output("a", "up")
+			g.start("b", 1, "trap say:up wait")
+			g.output("b", "up")
+			Expect(os.RemoveAll(g.state + "/claims")).To(Succeed())
+			Expect(g.Kill("a")).To(Succeed())
+			g.exit("a")
+			g.start("a", 2, "wait")
+			g.start("c", 1, "exit:0")
+			g.exit("c")
+			Expect(g.Stop("b", syscall.SIGTERM)).To(Succeed())
+			Expect(g.exit("b").Exit.Code).To(Equal(7))
+			before := g.List()
+			g.stop()
+			g = open(g.state, parent)
+			for i, run := range g.List() {
+				Expect(run.PID).To(Equal(before[i].PID))
+				Expect(run.Owner).To(Equal("web"))
+			}
+			Expect(g.List()).To(HaveLen(len(before)))
+		})
+
+		It("stops a run by its signal when its claim cannot be written", func() {
+			g.start("a", 1, "trap say:up wait")
+			g.output("a", "up")
+			Expect(os.RemoveAll(g.state + "/claims")).To(Succeed())
+			Expect(os.WriteFile(g.state+"/claims", nil, 0o600)).To(Succeed()) // nothing can be written there
+			Expect(g.Stop("a", syscall.SIGTERM)).To(Succeed())
+			g.output("a", "term")
+			Expect(os.Remove(g.state + "/claims")).To(Succeed())
+			Expect(g.exit("a").Exit.Code).To(Equal(7))
+		})
 
 		It("tells how a run ended", func() {
 			i := g.start("a", 1, "exit:37")

@@ -85,8 +85,11 @@ func (r *Runner) begin(s Spec, old *proc) (*proc, error) {
 		start = r.startCloned
 	}
 	fd, err := r.claim(c, old)
-	if err != nil {
-		return nil, fmt.Errorf("cannot start %q: cannot write its claim: %w", s.ID, err)
+	switch {
+	case errors.Is(err, ErrTaken):
+		return nil, fmt.Errorf("cannot start %q: %w", s.ID, err)
+	case err != nil: // its errno is not the program's
+		return nil, fmt.Errorf("cannot start %q: cannot write its claim: %v", s.ID, err)
 	}
 	defer unix.Close(fd)
 	pidfd, err := start(s, c, fd)
@@ -115,8 +118,13 @@ func (r *Runner) claim(c *claim, old *proc) (int, error) {
 		flags |= unix.O_CREAT | unix.O_EXCL
 	}
 	fd, err := unix.Open(file, flags, 0o600)
-	if errors.Is(err, unix.EEXIST) {
+	switch {
+	case errors.Is(err, unix.EEXIST):
 		return -1, ErrTaken
+	case errors.Is(err, unix.ENOENT) && old != nil:
+		fd, err = r.renew(old)
+	case errors.Is(err, unix.ENOENT) && os.MkdirAll(r.claims, 0o700) == nil:
+		fd, err = unix.Open(file, flags, 0o600)
 	}
 	if err != nil {
 		return -1, err
@@ -138,28 +146,14 @@ func (r *Runner) claim(c *claim, old *proc) (int, error) {
 	return fd, nil
 }
 
-// renew begins a claim file anew with what still counts of it: the last run, which has ended.
-func (r *Runner) renew(old *proc) (int, error) {
-	c := &claim{
-		Boot: r.boot, ID: old.ID, Attempt: old.Attempt, Owner: old.Owner, Hash: old.Hash, Note: old.Note,
-		Cgroup: old.cgroup, Started: old.Started.UnixNano(), Clock: int64(old.Boot),
-	}
-	text := slices.Concat(c.header(), pidLine(old.ident, c.Started), exitLine(old.Exit))
-	tmp := r.claims + "/." + old.ID
-	if err := os.WriteFile(tmp, text, 0o600); err != nil {
-		return -1, err
-	}
-	if err := unix.Rename(tmp, r.file(old.ID)); err != nil {
-		return -1, err
-	}
-	return unix.Open(r.file(old.ID), unix.O_RDWR|unix.O_APPEND|unix.O_CLOEXEC, 0)
-}
-
 // startCloned claims by the cgroup that the process is cloned into.
 func (r *Runner) startCloned(s Spec, c *claim, fd int) (int, error) {
 	dir, err := makeCgroup(c.Cgroup)
-	if err != nil {
-		return -1, fmt.Errorf("cannot start %q: cannot make cgroup %q: %w", s.ID, c.Cgroup, err)
+	switch {
+	case errors.Is(err, ErrTaken):
+		return -1, fmt.Errorf("cannot start %q: cgroup %q: %w", s.ID, c.Cgroup, err)
+	case err != nil: // its errno is not the program's
+		return -1, fmt.Errorf("cannot start %q: cannot make cgroup %q: %v", s.ID, c.Cgroup, err)
 	}
 	defer unix.Close(dir)
 	attr, pidfd := attributes(s)

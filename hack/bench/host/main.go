@@ -279,15 +279,18 @@ func (b *bench) settle() error {
 	}
 }
 
-// pids of operator and guardian.
+// pids of operator and guardian. The kernel lists children by the thread that made them.
 func (b *bench) pids() []int {
-	children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", b.cmd.Process.Pid, b.cmd.Process.Pid))
 	out := []int{b.cmd.Process.Pid}
-	for f := range strings.FieldsSeq(string(children)) {
-		pid, _ := strconv.Atoi(f)
-		name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
-		if strings.HasPrefix(string(name), "mirrorosd") {
-			out = append(out, pid)
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", b.cmd.Process.Pid))
+	for _, list := range lists {
+		children, _ := os.ReadFile(list)
+		for f := range strings.FieldsSeq(string(children)) {
+			pid, _ := strconv.Atoi(f)
+			name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid))
+			if strings.HasPrefix(string(name), "mirrorosd") {
+				out = append(out, pid)
+			}
 		}
 	}
 	return out

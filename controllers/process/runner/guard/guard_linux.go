@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"mirroros.dev/mirroros/controllers/process/runner"
 )
 
 // endDescriptor is where the guardian reads that its operator ends on purpose.
@@ -25,25 +27,8 @@ func Exec(o Options) error {
 	if err != nil {
 		return err
 	}
-	handPidfds()
-	return fmt.Errorf("cannot execute the guardian %q: %w", path, syscall.Exec(path, argv, environ()))
-}
-
-// handPidfds lets the pidfds of this process live through the exec. The guardian hands them to the next operator, which learns
-// from them how processes ended that are nobody's children any more and that were reaped meanwhile.
-func handPidfds() {
-	const pidfs = 0x50494446
-	entries, err := os.ReadDir("/proc/self/fd")
-	if err != nil {
-		return
-	}
-	for _, e := range entries {
-		var fs unix.Statfs_t
-		fd, err := strconv.Atoi(e.Name())
-		if err == nil && fd > endDescriptor && unix.Fstatfs(fd, &fs) == nil && int64(fs.Type) == pidfs {
-			unix.FcntlInt(uintptr(fd), unix.F_SETFD, 0)
-		}
-	}
+	err = runner.Hand(o.State, os.Getenv(variable) == "", func() error { return syscall.Exec(path, argv, environ()) })
+	return fmt.Errorf("cannot execute the guardian %q: %w", path, err)
 }
 
 // End tells the guardian that this process is about to end on purpose, whatever its exit code: it is not started again and the

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"unsafe"
+)
+
+// inheritedPidfds lists the pidfds that this process was started with, of others than its own children: those it records itself.
+func inheritedPidfds() []uintptr {
+	dir, err := os.Open("/proc/self/fd")
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var foreign []uintptr
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		fd, err := strconv.Atoi(name)
+		if err != nil || fd <= endDescriptor || !isPidfs(fd) {
+			continue
+		}
+		if isChild(fd) {
+			syscall.Close(fd)
+		} else {
+			foreign = append(foreign, uintptr(fd))
+		}
+	}
+	return foreign
+}
+
+func isPidfs(fd int) bool {
+	var fs syscall.Statfs_t
+	return syscall.Fstatfs(fd, &fs) == nil && fs.Type == pidfsMagic
+}
+
+// isChild tells whether a pidfd is of a child of ours, alive or not reaped yet.
+func isChild(fd int) bool {
+	const pidfd = 3
+	var si [128]byte
+	for {
+		_, _, err := syscall.Syscall6(syscall.SYS_WAITID, pidfd, uintptr(fd), uintptr(unsafe.Pointer(&si)), wExited|wNoWait|syscall.WNOHANG, 0, 0)
+		if err != syscall.EINTR {
+			return err == 0
+		}
+	}
+}
+
+// childPidfds opens a pidfd of each child, of one that has ended too. It opens none where the kernel has no pidfs: there a pidfd
+// tells nothing of a process that was reaped.
+func childPidfds() []uintptr {
+	const reserve = 16
+	var all []uintptr
+	for _, pid := range children() {
+		fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
+		if err == syscall.EMFILE || err == syscall.ENFILE { // the fork needs some
+			n := max(0, len(all)-reserve)
+			closeAll(all[n:])
+			return all[:n]
+		}
+		if err != 0 {
+			continue
+		}
+		if !isPidfs(int(fd)) {
+			syscall.Close(int(fd))
+			return nil
+		}
+		all = append(all, fd)
+	}
+	return all
+}
+
+func closeAll(fds []uintptr) {
+	for _, fd := range fds {
+		syscall.Close(int(fd))
+	}
+}
+
+// children lists our children. Nobody reaps one meanwhile, so the kernel's lists are exact; where it has none all processes
+// are looked at.
+func children() []int {
+	var all []int
+	for _, task := range numbers("/proc/self/task") {
+		fd, err := syscall.Open("/proc/self/task/"+strconv.Itoa(task)+"/children", syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err == syscall.ENOENT {
+			return childrenByParent()
+		}
+		if err != nil {
+			continue
+		}
+		text, _ := readAll(fd)
+		syscall.Close(fd)
+		for _, f := range strings.Fields(text) {
+			if pid, err := strconv.Atoi(f); err == nil {
+				all = append(all, pid)
+			}
+		}
+	}
+	return all
+}
+
+func childrenByParent() []int {
+	var all []int
+	self := os.Getpid()
+	for _, pid := range numbers("/proc") {
+		if s, ok := readStat(pid); ok && s.ppid == self {
+			all = append(all, pid)
+		}
+	}
+	return all
+}
+
+// numbers lists the entries of a directory that are numbers.
+func numbers(path string) []int {
+	dir, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer dir.Close()
+	var all []int
+	names, _ := dir.Readdirnames(-1)
+	for _, name := range names {
+		if n, err := strconv.Atoi(name); err == nil {
+			all = append(all, n)
+		}
+	}
+	return all
+}
