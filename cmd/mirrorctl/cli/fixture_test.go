@@ -110,6 +110,17 @@ var fixtureCommands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Fatalf("%s exits with %d, want %s", strings.Join(args[1:], " "), got, args[0])
 		}
 	},
+	// many N: put N processes into the store.
+	"many": func(ts *testscript.TestScript, _ bool, args []string) {
+		n, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		for i := range n {
+			p := &specs.Process{Spec: specs.ProcessSpec{Command: []string{"web"}}}
+			p.Name = fmt.Sprintf("p%03d", i)
+			specs.Default(p)
+			ts.Check(fixtureOf(ts).put(p))
+		}
+	},
 	// running PROCESS: start a program as an instance of the process, which is in the store.
 	"running": func(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Check(fixtureOf(ts).running(ts, args[0]))

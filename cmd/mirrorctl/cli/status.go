@@ -31,17 +31,19 @@ type stackStatus struct {
 	Disk *specs.Revision `json:"disk,omitempty"`
 	Sync specs.SyncMode  `json:"sync,omitempty"`
 	// Ready out of Declared counts the objects that its files declare.
-	Ready         int32              `json:"ready"`
-	Declared      int32              `json:"declared"`
-	Suspended     bool               `json:"suspended,omitempty"`
-	SuspendReason string             `json:"suspendReason,omitempty"`
-	ResumeAt      string             `json:"resumeAt,omitempty"`
-	Held          string             `json:"held,omitempty"`
-	Stalled       string             `json:"stalled,omitempty"`
-	Reconciling   string             `json:"reconciling,omitempty"`
-	Faults        []specs.Fault      `json:"faults,omitempty"`
-	RefusedAt     *metav1.Time       `json:"refusedAt,omitempty"`
-	Pending       *specs.PendingPlan `json:"pending,omitempty"`
+	Ready         int32  `json:"ready"`
+	Declared      int32  `json:"declared"`
+	Suspended     bool   `json:"suspended,omitempty"`
+	SuspendReason string `json:"suspendReason,omitempty"`
+	ResumeAt      string `json:"resumeAt,omitempty"`
+	Held          string `json:"held,omitempty"`
+	Stalled       string `json:"stalled,omitempty"`
+	Reconciling   string `json:"reconciling,omitempty"`
+	// Unreadable: Disk is what was last seen; what is there now is not known.
+	Unreadable bool               `json:"unreadable,omitempty"`
+	Faults     []specs.Fault      `json:"faults,omitempty"`
+	RefusedAt  *metav1.Time       `json:"refusedAt,omitempty"`
+	Pending    *specs.PendingPlan `json:"pending,omitempty"`
 }
 
 // processStatus is one process, with the copy of it that is worst off.
@@ -169,7 +171,7 @@ func statusOfStack(s *specs.Stack) stackStatus {
 	if len(s.Status.Faults) > 0 && s.Status.LastFailed != nil && !s.Status.LastFailed.Time.IsZero() {
 		out.RefusedAt = &s.Status.LastFailed.Time
 	}
-	for typ, into := range map[string]*string{specs.ConditionStalled: &out.Stalled, specs.ConditionReconciling: &out.Reconciling} {
+	for _, typ := range []string{specs.ConditionReconciling, specs.ConditionStalled} { // what stalls says more of the same thing
 		cond := meta.FindStatusCondition(s.Status.Conditions, typ)
 		switch {
 		case cond == nil || cond.Status != metav1.ConditionTrue:
@@ -178,8 +180,10 @@ func statusOfStack(s *specs.Stack) stackStatus {
 		case cond.Reason == specs.ReasonManifestsRefused || cond.Reason == specs.ReasonPruneBlocked:
 			// The faults and the plan say it better.
 		case typ == specs.ConditionReconciling && cond.Reason == specs.ReasonWaitingForObjects:
+		case typ == specs.ConditionReconciling:
+			out.Reconciling = cmp.Or(cond.Message, cond.Reason)
 		default:
-			*into = cmp.Or(cond.Message, cond.Reason)
+			out.Stalled, out.Unreadable = cmp.Or(cond.Message, cond.Reason), cond.Reason == specs.ReasonSourceUnavailable
 		}
 	}
 	return out

@@ -13,8 +13,12 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// maxFaults is how many faults of a stack are listed before a count does.
-const maxFaults = 20
+const (
+	// maxFaults is how many faults of a stack are listed before a count does.
+	maxFaults = 20
+	// maxNotReady is how many processes that are not ready are listed before a count does.
+	maxNotReady = 100
+)
 
 func (c *command) printStatus(a *statusAnswer) {
 	for i := range a.Stacks {
@@ -36,7 +40,11 @@ func (c *command) printStatus(a *statusAnswer) {
 			rows = append(rows, []string{p.Name, p.Reason, c.whyNot(p)})
 		}
 	}
-	columns(c.Out, nil, rows)
+	left := len(rows) - maxNotReady
+	columns(c.Out, nil, rows[:min(len(rows), maxNotReady)])
+	if left > 0 {
+		fmt.Fprintf(c.Out, "and %d more; `mirrorctl get process` lists all\n", left)
+	}
 	if a.Host != nil {
 		c.printHost(a.Host)
 	}
@@ -76,6 +84,10 @@ func stackLine(s *stackStatus, now time.Time) string {
 		line += fmt.Sprintf("; disk is ahead: refused%s, %s in %s.", agoText(s, now), count(len(s.Faults), "fault"), count(len(files), "file"))
 	case s.Disk == nil:
 		line += "; disk not read yet."
+	case s.Unreadable && s.Live != nil && s.Live.Digest == s.Disk.Digest:
+		line += "; disk unknown, last seen the same."
+	case s.Unreadable:
+		line += "; disk unknown, last seen ahead: " + revisionText(s.Disk) + "."
 	case s.Live != nil && s.Live.Digest == s.Disk.Digest:
 		line += "; disk the same."
 	default:
