@@ -34,7 +34,11 @@ func (m *model) write(s string, at time.Time) {
 	m.written += len(s)
 }
 
+// mark begins a run. Runs that ended before anything was written at all are none to read.
 func (m *model) mark() {
+	if m.written == 0 {
+		return
+	}
 	if s := m.all.String(); s != "" && !strings.HasSuffix(s, "\n") {
 		m.all.WriteByte('\n')
 	}
