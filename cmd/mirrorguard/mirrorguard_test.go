@@ -24,6 +24,7 @@ import (
 // operator does what a script says, a word at a time, and never returns.
 //
 //	exit:N  end with N       end:N   say that it is on purpose, and end with N     kill  die by SIGKILL
+//	hang    wait for nothing
 //	trap    wait for SIGTERM, then end with 0         orphan:N  leave a child in a session of its own that ends with N
 //	child:N leave a child in this session that ends with N      once:FILE  end with 0 unless FILE could be made
 //	held    tell the processes that it has a pidfd of           leave      leave a child that waits until its stdin ends
@@ -65,6 +66,9 @@ func operator(script string) {
 		case "leave":
 			pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "read x"}, &syscall.ProcAttr{Files: []uintptr{0}, Sys: &syscall.SysProcAttr{Setsid: true}})
 			fmt.Println("left", pid, err)
+		case "hang":
+			fmt.Println("hanging")
+			syscall.Select(0, nil, nil, nil, nil)
 		case "orphan", "child":
 			syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit " + arg}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: verb == "orphan"}})
 		}
@@ -138,6 +142,14 @@ var _ = Describe("mirrorguard run", func() {
 		s.Terminate()
 		Eventually(s).Should(gexec.Exit(0))
 		Expect(string(s.Out.Contents())).To(And(ContainSubstring("signalled"), Not(ContainSubstring("twice"))))
+	})
+
+	It("ends with an operator that dies of the signal, having not come as far as to wait for it", func() {
+		s := run("hang")
+		Eventually(s.Out).Should(gbytes.Say("hanging"))
+		s.Terminate()
+		Eventually(s).Should(gexec.Exit(128 + 15))
+		Expect(strings.Count(string(s.Out.Contents()), "started")).To(Equal(1))
 	})
 
 	It("waits between operators that keep dying, and can be ended then", func() {

@@ -22,12 +22,13 @@ type guardian struct {
 	mu      sync.Mutex
 	op      int // pid of the operator, 0 while there is none
 	began   time.Time
-	end     int           // eventfd behind the operator's endDescriptor
-	pidfds  []uintptr     // of processes that are not below this guardian: from the operator that became it, for all later ones
-	quick   int           // failed starts in a row
-	up      chan struct{} // capacity 1: an operator was started
-	kept    []record      // exit records that could not be written yet
-	retries bool          // a timer for kept is running
+	told    syscall.Signal // the last signal that asks to end and was passed on to this operator
+	end     int            // eventfd behind the operator's endDescriptor
+	pidfds  []uintptr      // of processes that are not below this guardian: from the operator that became it, for all later ones
+	quick   int            // failed starts in a row
+	up      chan struct{}  // capacity 1: an operator was started
+	kept    []record       // exit records that could not be written yet
+	retries bool           // a timer for kept is running
 }
 
 // record is an exit record: a file name and its text.
@@ -102,6 +103,9 @@ func (g *guardian) forward() {
 		sig := s.(syscall.Signal)
 		g.mu.Lock()
 		if g.op != 0 {
+			if sig != syscall.SIGUSR1 && sig != syscall.SIGUSR2 {
+				g.told = sig
+			}
 			syscall.Kill(g.op, sig)
 		} else if sig != syscall.SIGHUP && sig != syscall.SIGUSR1 && sig != syscall.SIGUSR2 {
 			os.Exit(128 + int(sig)) // between two operators: there is nobody to ask
@@ -129,7 +133,7 @@ func (g *guardian) start() {
 		g.again()
 		return
 	}
-	g.op = pid
+	g.op, g.told = pid, 0
 	select {
 	case g.up <- struct{}{}:
 	default:
@@ -169,7 +173,9 @@ func (g *guardian) loop() int {
 		}
 		reap(e.pid)
 		g.op = 0
-		if g.wantsEnd() || (e.code == cldExited && e.status == 0) {
+		// One that dies of a signal that was passed on had not come as far as to wait for it: it is asked to end all the same.
+		asked := e.code != cldExited && g.told != 0 && e.status == int(g.told)
+		if g.wantsEnd() || asked || (e.code == cldExited && e.status == 0) {
 			g.flush()
 			if e.code != cldExited {
 				return 128 + e.status

@@ -79,8 +79,12 @@ func (op *operator) open() (err error) {
 		return fmt.Errorf("cannot make runtime directory %q: %v; give another with --run", op.Run, err)
 	}
 	op.store, err = store.Open(filepath.Join(op.State, "state.db"), store.Options{Codec: reconcile.Codec(), Log: op.log.WithName("store")})
-	if err != nil {
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno): // the disk or its rights, not the file
 		return fmt.Errorf("cannot open the store in %q: %w", op.State, err)
+	case err != nil:
+		return fmt.Errorf("cannot open the store in %q: %w; move state.db away to begin anew: what runs is taken up again, what was made through the API is lost", op.State, err)
 	}
 	guardPath, err := guard.Find()
 	if err != nil {

@@ -127,8 +127,11 @@ func (r *Reconciler) forgetRun(m *memory, o *observed, im *instanceMemory) error
 		r.ports.release(im.id)
 		r.event(o, specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
 	}
+	if im.read != nil {
+		r.dropConfig(im.id)
+	}
 	r.prober.drop(im.id)
-	im.run, im.stop, im.failure, im.attached = nil, nil, nil, false // sweep drops it once its object is gone
+	im.run, im.stop, im.failure, im.read, im.attached = nil, nil, nil, nil, false // sweep drops it once its object is gone
 	m.logs = append(without(m.logs, im.id), im.id)
 	for keep := max(keptLogs, int(o.replicas())); len(m.logs) > keep; m.logs = m.logs[1:] {
 		r.removeLog(m.logs[0])
@@ -155,7 +158,7 @@ func (r *Reconciler) preStop(m *memory, o *observed, im *instanceMemory) {
 	p := r.stopPlanOf(o, im)
 	check := r.checker(m, o, im, p.PreStop)
 	s := *im.stop
-	s.PreStop = true
+	s.PreStop, s.Found = true, false
 	im.stop = &s
 	name, id, attempt, process := o.Name, im.id, im.run.Attempt, o.Process
 	r.tasks.add(func(ctx context.Context) {

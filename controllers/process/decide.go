@@ -183,6 +183,9 @@ func (d *decider) stopping(in *instance) {
 		d.after(left)
 		if !s.Signalled && !s.PreStop {
 			a.Verb = verbStop
+			if s.Found && d.stopPlan(in).PreStop != nil { // rather twice than cut short
+				a.Verb = verbPreStop
+			}
 			d.act(a)
 		}
 		return

@@ -100,6 +100,11 @@ var _ = DescribeTable("decide about a run", func(o *observed, want ...string) {
 	Entry("preStop is done: stop, and look again when the grace period is over", seen(proc("web"), with(up("new", 0), func(in *instance) {
 		in.Stop = &stop{Since: t0.Add(-10 * time.Second), Reason: stopSuspended}
 	})), "Stop web-new-0 Suspended", "again in 20s"),
+	Entry("preStop of an earlier operator: again, it may have been cut short", seen(proc("web", func(p *specs.Process) {
+		p.Spec.PreStop = &specs.Handler{Exec: &specs.ExecAction{}}
+	}), with(up("new", 0), func(in *instance) {
+		in.Stop = &stop{Since: t0.Add(-10 * time.Second), Reason: stopSuspended, Found: true}
+	})), "PreStop web-new-0 Suspended", "again in 20s"),
 	Entry("grace is over: kill", seen(proc("web"), with(up("new", 0), func(in *instance) {
 		in.Stop = &stop{Since: t0.Add(-30 * time.Second), Signalled: true}
 	})), "Kill web-new-0"),

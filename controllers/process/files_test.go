@@ -135,6 +135,15 @@ var _ = Describe("config files and executables", func() {
 		touch(conf, "two")
 		w.wait(30 * time.Second)
 		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"signal 1 web/0"}))
+		w.restartOperator()
+		w.wait(30 * time.Second)
+		Expect(w.rt.takeLog()).To(BeEmpty(), "it has read that already")
+		touch(conf, "one") // back to what it was at the start
+		w.wait(30 * time.Second)
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"signal 1 web/0"}))
+		w.apply(map[string]*specs.Process{"web": nil})
+		w.wait(30 * time.Second)
+		w.client.Store().Blobs(configBucket, func(string, []byte) bool { Fail("it is still kept what was read"); return false })
 	})
 
 	It("has the digest of the program, and a condition when the file is another", func() {

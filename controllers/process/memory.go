@@ -65,6 +65,7 @@ type instanceMemory struct {
 	redact *redactor
 	// config is the digest of each config file that the run has read, by path: at the start, and at each reload.
 	config     map[string]string
+	read       *configRead // at the last reload; nil without one
 	executable *specs.Executable
 	readySince time.Time
 }
@@ -209,6 +210,9 @@ func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started)}
 	im.stop, im.tail, im.readySince, im.executable, im.redact = nil, nil, time.Time{}, nil, nil
 	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
+	if im.read != nil && im.read.Started.Equal(ri.Started) {
+		im.config = im.read.Config
+	}
 }
 
 // foundStop is a stop that an earlier operator began: what the runtime has, or else what status says of the same run.
@@ -216,7 +220,7 @@ func foundStop(ri runner.Instance, stored *specs.Instance, now time.Time) *stop 
 	var s *stop
 	if stored != nil && stored.Status.State.Stopping != nil && int(stored.Status.PID) == ri.PID {
 		since := stored.Status.State.Stopping.Since.Time
-		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason)}
+		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason), Found: true}
 	}
 	if ri.Stopping.IsZero() {
 		return s

@@ -96,7 +96,9 @@ type stop struct {
 	Reason         stopReason
 	// PreStop: the handler has not ended. Signalled: the stop signal was sent. Killed is when the tree was killed last.
 	PreStop, Signalled bool
-	Killed             time.Time
+	// Found: an earlier operator began it, and nobody knows how far its handler came.
+	Found  bool
+	Killed time.Time
 }
 
 // failure is a start that did not come to a run.

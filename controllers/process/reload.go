@@ -15,6 +15,7 @@ const reloadTimeout = time.Minute
 func (r *Reconciler) reload(m *memory, o *observed, im *instanceMemory, why string) error {
 	spec := &o.Process.Spec
 	im.config = r.configDigests(spec, m.key.dir)
+	r.keepConfig(im)
 	id, process := im.id, o.Process
 	if spec.Reload == nil {
 		r.event(o, specs.EventWarning, specs.ReasonReloadFailed, id+": "+why+", but spec.reload does not say how to tell the program")
@@ -84,6 +85,7 @@ func (r *Reconciler) reloadNow(m *memory, o *observed) (checks []checker, err er
 		}
 		runs++
 		im.config = r.configDigests(spec, m.key.dir)
+		r.keepConfig(im)
 		if spec.Reload.Exec != nil {
 			checks = append(checks, r.checker(m, o, im, &specs.Handler{Exec: spec.Reload.Exec}))
 			continue

@@ -42,6 +42,7 @@ func (r *Reconciler) remember() {
 		r.ports.hold(ri.ID, n.Ports)
 		running[ri.ID] = true
 	}
+	r.rememberConfig()
 	for _, id := range r.logs.List() {
 		if owner, _, _, ok := parseInstanceName(id); ok && !running[id] {
 			m := r.memory(owner)

@@ -103,7 +103,11 @@ func (l *Logs) Writer(id string, maxBytes int64) (*os.File, error) {
 	defer l.mu.Unlock()
 	path := l.path(id)
 	created := true
-	fd, err := openFile(path, unix.O_WRONLY|unix.O_APPEND|unix.O_CREAT|unix.O_EXCL, 0o600, false)
+	const fresh = unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_EXCL
+	fd, err := openFile(path, fresh, 0o600, false)
+	if errors.Is(err, fs.ErrNotExist) && os.MkdirAll(l.dir, 0o700) == nil { // somebody removed all logs
+		fd, err = openFile(path, fresh, 0o600, false)
+	}
 	if errors.Is(err, fs.ErrExist) {
 		created = false
 		fd, err = openFile(path, unix.O_WRONLY|unix.O_APPEND, 0, false)

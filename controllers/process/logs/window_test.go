@@ -175,6 +175,14 @@ var _ = Describe("A damaged index", func() {
 		})),
 	)
 
+	It("begins anew when somebody removed all logs", func() {
+		h := newHouse(logs.Options{})
+		write(h.writer(1<<20), "one\n")
+		Expect(os.RemoveAll(h.dir)).To(Succeed())
+		write(h.writer(1<<20), "two\n")
+		Expect(h.read(logs.ReadOptions{})).To(Equal("two\n"))
+	})
+
 	It("is a condition while it cannot be written, and recovers by itself", func() {
 		h := newHouse(logs.Options{})
 		Expect(os.MkdirAll(h.path(".idx")+"/x", 0o700)).To(Succeed())

@@ -134,8 +134,10 @@ func (r *Runner) gone(p *proc) {
 func (r *Runner) search(p *proc) *proc {
 	for try := 0; try < 1000; try++ {
 		lives := populated(p.cgroup)
-		found, rec := r.oldest(p.cgroup)
+		found, rec := r.oldest(p)
 		switch {
+		case r.handed(p, found, rec):
+			return p
 		case rec != nil:
 			p.ident, p.PID = rec.ident, rec.ident.pid
 			r.note(p, pidLine(p.ident, p.Started.UnixNano()))
@@ -145,8 +147,6 @@ func (r *Runner) search(p *proc) *proc {
 			if r.found(p, *found) {
 				return p
 			}
-		case !lives && r.handed(p):
-			return p
 		case !lives && everUsed(p.cgroup):
 			r.unknown(p)
 			return p
@@ -157,18 +157,6 @@ func (r *Runner) search(p *proc) *proc {
 	}
 	r.unknown(p)
 	return p
-}
-
-// handed finds the end of a run whose guardian died too, by the pidfds that it handed on before.
-func (r *Runner) handed(p *proc) bool {
-	fd, ino := r.heldIn(p.cgroup)
-	if fd < 0 {
-		return false
-	}
-	delete(r.held, ino)
-	p.pidfd, p.phase = fd, asking
-	r.ask(p)
-	return p.phase != asking
 }
 
 // found takes hold of the process, when it is still there.
@@ -188,32 +176,37 @@ func (r *Runner) found(p *proc, s stat) bool {
 	return true
 }
 
-// oldest gives the first process of a cgroup, which is its run's main one: all others are its children. It may live, be a
-// zombie, or have left only a record. A record is given when it is of the oldest.
-func (r *Runner) oldest(cgroup string) (*stat, *record) {
+// oldest gives the first process of a run's cgroup, which is its main one: all others are its children. It may live, be a zombie,
+// or have left only a record. A record is given when it is of the oldest. The main process leads a session. What is older than
+// the claim is left from another run in a cgroup of this name: a zombie that nobody reaps.
+func (r *Runner) oldest(p *proc) (*stat, *record) {
+	const tick = 10 * time.Millisecond // of the start time, whatever the kernel's own are
 	var first *stat
 	see := func(s stat) {
+		if s.session != s.pid || time.Duration(s.start+1)*tick < p.Boot {
+			return
+		}
 		if first == nil || s.start < first.start || s.start == first.start && s.pid < first.pid {
 			first = &s
 		}
 	}
-	for _, pid := range members(cgroup) {
+	for _, pid := range members(p.cgroup) {
 		if s, err := readStat(pid); err == nil {
 			see(s)
 		}
 	}
 	allProcesses(func(s stat) {
-		if s.dead() && inCgroup(cgroupOf(s.pid), cgroup) {
+		if s.dead() && inCgroup(cgroupOf(s.pid), p.cgroup) {
 			see(s)
 		}
 	})
 	var of *record
 	for _, rec := range r.readRecords() {
-		if !inCgroup(rec.cgroup, cgroup) {
+		if !inCgroup(rec.cgroup, p.cgroup) {
 			continue
 		}
 		before := first
-		see(stat{pid: rec.ident.pid, start: rec.ident.start})
+		see(stat{pid: rec.ident.pid, session: rec.ident.pid, start: rec.ident.start})
 		if first != before {
 			of = &rec
 		}

@@ -45,7 +45,7 @@ func Hand(stateDir string, find bool, exec func() error) error {
 	return err
 }
 
-// openRuns opens a pidfd of every process that a claim of this boot names and that has not been reaped.
+// openRuns opens a pidfd of every process that a claim of this boot names, and that has not been reaped.
 func openRuns(claims string) {
 	boot, err := bootID()
 	entries, derr := os.ReadDir(claims)
@@ -92,19 +92,37 @@ func takePidfds() map[uint64]int {
 	return held
 }
 
-// heldIn gives the handed pidfd of the first process of a cgroup when that was reaped, with its inode; inodes count upwards.
-func (r *Runner) heldIn(cgroup string) (fd int, ino uint64) {
+// handed finds the end of a run whose main process was reaped and whose guardian died too, by a pidfd that it handed on before.
+// A guardian hands on all that lost their parent below it, so the main process is among them; inodes count upwards, and it is the
+// first of its cgroup. Others of its tree may be there as well: found in /proc, or in a record.
+func (r *Runner) handed(p *proc, found *stat, rec *record) bool {
 	var dir unix.Stat_t
-	if len(r.held) == 0 || unix.Stat(cgroup, &dir) != nil {
-		return -1, 0
+	if len(r.held) == 0 || unix.Stat(p.cgroup, &dir) != nil {
+		return false
 	}
-	fd = -1
-	for i, f := range r.held {
-		if id, ok := cgroupByInfo(f); ok && id == dir.Ino && (ino == 0 || i < ino) {
-			fd, ino = f, i
+	first := uint64(0)
+	for ino, fd := range r.held {
+		if id, ok := cgroupByInfo(fd); ok && id == dir.Ino && (first == 0 || ino < first) {
+			first = ino
 		}
 	}
-	return fd, ino
+	if first == 0 || rec != nil && rec.ident.ino < first {
+		return false
+	}
+	if found != nil {
+		fd, err := unix.PidfdOpen(found.pid, 0)
+		if err != nil {
+			return false // it is being reaped just now: the next round knows more
+		}
+		defer unix.Close(fd)
+		if pidfdInode(fd) < first {
+			return false
+		}
+	}
+	p.pidfd, p.phase = r.held[first], asking
+	delete(r.held, first)
+	r.ask(p)
+	return p.phase != asking
 }
 
 func (r *Runner) dropPidfds() {

@@ -62,6 +62,25 @@ var _ = Describe("a pidfd that a guardian handed on", Serial, func() {
 			Expect(i.Attempt).To(Equal(1))
 		})
 
+		It("is not needed to see that a zombie is older than a run, and another's", func() {
+			if g.Capabilities().CgroupV2 == "" {
+				return // there the run says itself which process it is
+			}
+			pid := g.start("a", 1, "wait").PID
+			g.stop()
+			Expect(syscall.Kill(pid, syscall.SIGKILL)).To(Succeed())
+			Eventually(alive).WithArguments(pid).Should(BeFalse())
+			DeferCleanup(func() { _, _ = syscall.Wait4(pid, nil, syscall.WNOHANG, nil) })
+			file := g.state + "/claims/a"
+			data, err := os.ReadFile(file)
+			Expect(err).NotTo(HaveOccurred())
+			data = regexp.MustCompile(`(?m)^pid .*$`).ReplaceAll(data, nil)
+			later := regexp.MustCompile(`"clock":`).ReplaceAll(data, []byte(`"clock":9`))
+			Expect(os.WriteFile(file, later, 0o600)).To(Succeed())
+			i, _ := open(g.state, parent).Get("a")
+			Expect(i.Exit).To(HaveValue(HaveField("Known", false)))
+		})
+
 		It("lives through an exec, also one of a process that never adopted", func() {
 			pid := g.start("a", 1, "wait").PID
 			g.stop()

@@ -64,13 +64,14 @@ func (r *Runner) takeLost() {
 
 // resurrect makes the claim of a run again and looks for its process. The age is that of its oldest process.
 func (r *Runner) resurrect(c *claim, dir string) *proc {
-	first, _ := r.oldest(dir)
+	c.Boot, c.Cgroup = r.boot, dir
+	first, _ := r.oldest(newProc(c)) // whatever its age
 	if first == nil {
 		return nil
 	}
 	const ticks = 100 // USER_HZ, the same on all architectures
 	begun := time.Duration(first.start) * time.Second / ticks
-	c.Boot, c.Cgroup, c.Clock = r.boot, dir, int64(begun)
+	c.Clock = int64(begun)
 	c.Started = time.Now().Add(begun - bootClock()).UnixNano()
 	fd, err := r.renew(newProc(c))
 	if err != nil {

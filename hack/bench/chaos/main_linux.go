@@ -1,8 +1,13 @@
 // Command chaos kills operators and guardians while they run workloads, and counts what was lost. It also measures what
 // starting and replacing a process costs, beside the bare system calls.
 //
-//	chaos [-guard PATH] [-workloads N] [-kills N] [-guard-kills N] [-seed N] [-helper]   one run, exit code 1 when it lost something
-//	chaos -long [-guard PATH]                                                           the table of all variants, and the costs
+//	chaos [-workloads N] [-services N] [-kills N] [-guard-kills N] [-both N] [-seed N] [-helper]   one run, exit code 1 when it lost something
+//	chaos -long                                                                                  the table of all variants, and the costs
+//	chaos -cost                                                                                  the costs alone
+//
+// One-shot workloads each write some lines and end with a code of their own; sixteen run at once. Services write a line every five
+// milliseconds and must be the same processes to the end. All lines are counted afterwards, and so are the processes that nobody
+// holds.
 //
 // It needs mirrorguard: beside itself, in PATH, or by -guard.
 package main
@@ -32,8 +37,10 @@ func main() {
 	flag.BoolVar(&long, "long", false, "run all variants and print a table")
 	flag.BoolVar(&cost, "cost", false, "measure the costs only")
 	flag.IntVar(&v.workloads, "workloads", 150, "number of one-shot workloads")
+	flag.IntVar(&v.services, "services", 4, "number of long-running workloads")
 	flag.IntVar(&v.kills, "kills", 20, "how often to kill the operator")
 	flag.IntVar(&v.guardKills, "guard-kills", 0, "how often to kill the guardian")
+	flag.IntVar(&v.both, "both", 0, "how often to kill both at once")
 	flag.BoolVar(&v.helper, "helper", false, "make no cgroups")
 	flag.Int64Var(&v.seed, "seed", time.Now().UnixNano(), "seed of the moments of the kills")
 	flag.Parse()
@@ -69,10 +76,10 @@ func main() {
 func table(path string, seed int64) error {
 	fmt.Println(header)
 	for _, v := range []variant{
-		{workloads: 20000, kills: 800},
-		{workloads: 10000, kills: 400, helper: true},
-		{workloads: 3000, kills: 100, guardKills: 50},
-		{workloads: 3000, kills: 100, guardKills: 50, helper: true},
+		{workloads: 20000, services: 10, kills: 800, guardKills: 50},
+		{workloads: 5000, services: 10, kills: 200, guardKills: 20, helper: true},
+		{workloads: 1500, services: 10, guardKills: 50},
+		{workloads: 1000, services: 10, both: 15},
 	} {
 		v.guard, v.seed = path, seed
 		res, err := v.run()
