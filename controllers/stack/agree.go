@@ -64,7 +64,7 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 	}
 	if !obs.manual && !s.removed && (!d.over || !a.Prune) && s.decided.waits == "" {
 		if s.live.Digest() == s.disk.Digest() {
-			return Applied{s.live.Digest(), "stack/" + name + " follows the files; nothing to apply"}, 0, nil
+			return Applied{s.live.Digest(), "follows the files; nothing to apply"}, 0, nil
 		}
 	}
 	before := s.live.Digest()
@@ -72,7 +72,7 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 		return Applied{}, 0, err
 	}
 	if r.stacks[name] != s {
-		return Applied{Message: "stack/" + name + " is removed"}, 0, nil
+		return Applied{Message: "is removed"}, 0, nil
 	}
 	if _, err := r.report(ctx, s, nil); err != nil {
 		return Applied{}, 0, err

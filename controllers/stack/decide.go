@@ -80,7 +80,7 @@ func decide(o observed) decision {
 	}
 	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}}
 	d.sort(o)
-	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete)
+	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete) || o.removed && len(d.deletes) > 0
 	if o.manual && !o.act && !o.removed && len(o.changes) > 0 { // who only comments needs nobody's word
 		d.blocked = specs.ReasonPendingApply
 		return d

@@ -203,7 +203,7 @@ var _ = Describe("an Auto stack", func() {
 		w.apply(map[string]string{"a.yaml": process("a")})
 		done, err := w.r.Apply(ctx, "default", stack.ApplyOptions{})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(done.Message).To(Equal("stack/default follows the files; nothing to apply"))
+		Expect(done.Message).To(Equal("follows the files; nothing to apply"))
 	})
 
 	It("plans files before they are saved", func(ctx SpecContext) {

@@ -84,7 +84,9 @@ func stackLine(s *stackStatus, now time.Time) string {
 		line += fmt.Sprintf("; disk is ahead: refused%s, %s in %s.", agoText(s, now), count(len(s.Faults), "fault"), count(len(files), "file"))
 	case s.Disk == nil:
 		line += "; disk not read yet."
-	case s.Unreadable && s.Live != nil && s.Live.Digest == s.Disk.Digest:
+	case s.Unreadable && s.Live == nil:
+		line += "; disk unknown."
+	case s.Unreadable && s.Live.Digest == s.Disk.Digest:
 		line += "; disk unknown, last seen the same."
 	case s.Unreadable:
 		line += "; disk unknown, last seen ahead: " + revisionText(s.Disk) + "."
