@@ -177,8 +177,9 @@ func (g *guardian) loop() int {
 		}
 		reap(e.pid)
 		g.op = 0
-		// One that dies of a signal that was passed on had not come as far as to wait for it: it is asked to end all the same.
-		asked := e.code != cldExited && g.told != 0 && e.status == int(g.told)
+		// Whoever sent a signal that was passed on wants the end, however the operator came to it: it may have died of the signal
+		// before it waited for it, or by itself in the same moment.
+		asked := g.told != 0
 		if g.wantsEnd() || asked || (e.code == cldExited && e.status == 0) {
 			g.flush()
 			if e.code != cldExited {
