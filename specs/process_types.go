@@ -40,10 +40,14 @@ type ProcessSpec struct {
 	EnvFrom []EnvFromSource `json:"envFrom,omitempty"`
 	// Ports the program listens on. Each is given to it as $PORT_<NAME>, the first as $PORT too.
 	Ports []ProcessPort `json:"ports,omitempty"`
+	// Proxy has the process reach other hosts through a gate.
+	Proxy *ProcessProxy `json:"proxy,omitempty"`
 	// User to run as: a name or a number. Default: the operator's user.
 	User string `json:"user,omitempty"`
 	// Group to run as: a name or a number. Default: the user's group.
 	Group string `json:"group,omitempty"`
+	// Principal that the process is to the gate. Default: process/NAME.
+	Principal string `json:"principal,omitempty"`
 
 	// Replicas is how many copies run. Default 1.
 	Replicas *int32 `json:"replicas,omitempty"`
@@ -100,6 +104,14 @@ type EnvVar struct {
 type EnvVarSource struct {
 	// File takes the content of a file, without one trailing newline.
 	File *FileSource `json:"file,omitempty"`
+	// Token makes a token of the process' principal when an instance starts, for programs that read it once.
+	Token *TokenSource `json:"token,omitempty"`
+}
+
+// TokenSource is a token that is made when an instance starts and revoked when it ends.
+type TokenSource struct {
+	// TTL is how long the token is valid. Default 24h, at least 1m, at most the maxTTL of the principal.
+	TTL *metav1.Duration `json:"ttl,omitempty"`
 }
 
 // FileSource names a file.
@@ -124,12 +136,35 @@ type ProcessPort struct {
 	Name string `json:"name"`
 	// Port fixes the number. Without it each instance gets a free one from 20000 to 29999, which it keeps.
 	Port int32 `json:"port,omitempty"`
+	// ServicePort is a stable port on loopback that the gate holds, with the ready instances behind it: clients use it, and the port behind
+	// it may change.
+	ServicePort int32 `json:"servicePort,omitempty"`
+	// AppProtocol that clients of the servicePort speak: HTTP (the default), H2C or TCP.
+	AppProtocol AppProtocol `json:"appProtocol,omitempty"`
 }
 
-// Dependency is another object and how far it must be.
+// AppProtocol is what clients of a port speak.
+type AppProtocol string
+
+// The application protocols. H2C is HTTP/2 without TLS, which gRPC speaks.
+const (
+	AppHTTP AppProtocol = "HTTP"
+	AppH2C  AppProtocol = "H2C"
+	AppTCP  AppProtocol = "TCP"
+)
+
+// ProcessProxy has the process reach other hosts through a gate.
+type ProcessProxy struct {
+	// Gate with routes of protocol CONNECT. $HTTP_PROXY and $HTTPS_PROXY name it, with a token of the process' principal.
+	Gate string `json:"gate"`
+}
+
+// Dependency is another object and how far it must be: exactly one of process and route.
 type Dependency struct {
 	// Process by name.
-	Process string `json:"process"`
+	Process string `json:"process,omitempty"`
+	// Route by name; it is Ready when a backend can serve it.
+	Route string `json:"route,omitempty"`
 	// Condition to wait for: Started, Ready (the default) or Completed (ended with exit code 0).
 	Condition DependencyCondition `json:"condition,omitempty"`
 }
@@ -209,12 +244,15 @@ type Log struct {
 // StrategyType is how instances of a new template replace the old ones.
 type StrategyType string
 
-// StrategyRecreate stops the old instances before the new ones start.
-const StrategyRecreate StrategyType = "Recreate"
+// The strategies.
+const (
+	StrategyRecreate      StrategyType = "Recreate"
+	StrategyRollingUpdate StrategyType = "RollingUpdate"
+)
 
 // Strategy is how instances of a new template replace the old ones.
 type Strategy struct {
-	// Type: Recreate (the default) stops the old instances before the new ones start.
+	// Type: Recreate (the default) stops the old instances before the new ones start; RollingUpdate keeps old ones until new ones are ready.
 	Type StrategyType `json:"type,omitempty"`
 }
 

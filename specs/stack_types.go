@@ -19,6 +19,9 @@ type StackSpec struct {
 	Source StackSource `json:"source,omitempty"`
 	// Sync: Auto (the default) follows the files; with Manual a change waits, as a plan, for `mirrorctl apply`.
 	Sync SyncMode `json:"sync,omitempty"`
+	// Locality of its routes: Sealed (none leaves the host), LocalFirst (the default: a remote backend only where the rule that allowed the
+	// request says allowRemote) or Open.
+	Locality Locality `json:"locality,omitempty"`
 	// Suspend stops following the files. What runs is still healed.
 	Suspend bool `json:"suspend,omitempty"`
 	// Prune says what may be removed when its document goes.
@@ -26,6 +29,16 @@ type StackSpec struct {
 	// DeletionPolicy says what happens to the stack's objects when the Stack goes: Delete (the default; it asks, as any prune) or Orphan.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
 }
+
+// Locality says how far requests may go.
+type Locality string
+
+// The localities, from the strictest.
+const (
+	LocalitySealed     Locality = "Sealed"
+	LocalityLocalFirst Locality = "LocalFirst"
+	LocalityOpen       Locality = "Open"
+)
 
 // StackSource is where a stack's manifests are.
 type StackSource struct {

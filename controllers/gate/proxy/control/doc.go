@@ -1,0 +1,54 @@
+// Package control is the line between the operator and its gates: a unix socket of packets, which bear listening sockets too.
+//
+// The operator serves the socket; a gate connects, and connects again when the operator comes back. The gate says hello with its
+// generation and the sockets that it holds, so that an operator that lost them has them back. The operator passes a socket by name whenever
+// it makes one, and says reload when it has replaced one of the files of package proxy; the gate answers what it runs now. While something
+// changes the gate tells its counters, at most once a second; at rest the line is silent.
+package control
+
+import "time"
+
+// Hello is a gate's first message. Sockets follow as descriptors of the same packet, in the order of Sockets.
+type Hello struct {
+	// Instance of the process mirrorgate, PID, and the time it began.
+	Instance string    `json:"instance"`
+	PID      int       `json:"pid"`
+	Began    time.Time `json:"began"`
+	Version  string    `json:"version"`
+	Sockets  []string  `json:"sockets,omitempty"`
+	Running  Running   `json:"running"`
+}
+
+// Running says which numbers of the files a gate runs, and why not a newer one.
+type Running struct {
+	Config     int64  `json:"config"`
+	Endpoints  int64  `json:"endpoints"`
+	Identities int64  `json:"identities"`
+	Error      string `json:"error,omitempty"`
+	// Missing sockets, by name, that the config needs and the gate does not have.
+	Missing []string `json:"missing,omitempty"`
+	// Draining: the gate takes no new connections and ends when the last request has.
+	Draining bool `json:"draining,omitempty"`
+}
+
+// Counts are counters since the gate began; only those that changed since the last message.
+type Counts struct {
+	Gates []GateCount `json:"gates,omitempty"`
+	Rules []RuleCount `json:"rules,omitempty"`
+}
+
+// GateCount of one gate.
+type GateCount struct {
+	Name     string `json:"name"`
+	Requests int64  `json:"requests"`
+	Refused  int64  `json:"refused"`
+	Streams  int64  `json:"streams"`
+}
+
+// RuleCount of one rule.
+type RuleCount struct {
+	Name   string    `json:"name"`
+	Hits   int64     `json:"hits"`
+	Shadow int64     `json:"shadow"`
+	Last   time.Time `json:"last"`
+}
