@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -168,6 +170,7 @@ func ignoreGone(err error) error {
 
 // write writes the statuses that changed, and tells what is to be told.
 func (r *Reconciler) write(ctx context.Context, o *observed, d *decision) error {
+	r.keepReady(o, d)
 	var errs []error
 	update := func(n specs.Object) {
 		n.SetResourceVersion("")
@@ -205,6 +208,17 @@ func (r *Reconciler) write(ctx context.Context, o *observed, d *decision) error 
 	}
 	r.warn(o, d)
 	return errors.Join(errs...)
+}
+
+// keepReady remembers which routes can serve, before anybody is woken by their status.
+func (r *Reconciler) keepReady(o *observed, d *decision) {
+	ready := make(map[string]bool, len(o.Routes))
+	for i, rt := range o.Routes {
+		ready[rt.Name] = meta.IsStatusConditionTrue(d.Routes[i].Conditions, specs.ConditionReady)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.routes = ready
 }
 
 // warn tells which tokens end soon, once each.

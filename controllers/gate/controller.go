@@ -82,6 +82,7 @@ type Reconciler struct {
 	bound     map[string]string
 	faults    map[string]string
 	unwritten string
+	routes    map[string]bool   // that are ready
 	counted   map[string]counts // by gate process
 	enqueue   func(reconcile.Request, queue.Priority)
 	waiting   []chan error

@@ -141,11 +141,14 @@ func (r *Reconciler) Begin(instance, principal string, uid, gid int) (file strin
 	return r.instances.Begin(instance, principal, uid, gid)
 }
 
-// InstanceToken makes a further token of an instance that is about to start.
+// InstanceToken makes a further token of an instance that is about to start; ttl 0 is as long as its principal may have one.
 func (r *Reconciler) InstanceToken(instance, principal string, ttl time.Duration) (string, error) {
-	longest := defaultMaxTTL
+	longest := defaultMaxTTL // of a process that is its own principal too
 	if p, ok := reconcile.Get[*specs.Principal](r.o.Client, principal); ok {
 		longest = maxTTL(p)
+	}
+	if ttl == 0 {
+		ttl = longest
 	}
 	if ttl > longest {
 		return "", fmt.Errorf("its token is to last %s, and tokens.maxTTL of principal %q is %s", ttl, principal, longest)
@@ -153,15 +156,33 @@ func (r *Reconciler) InstanceToken(instance, principal string, ttl time.Duration
 	return r.instances.Token(instance, principal, ttl), nil
 }
 
-// Address is where a gate is reached by a workload: as http://host:port, or the path of its socket. ok is false when there is none (yet).
-func (r *Reconciler) Address(gate string) (address string, ok bool) {
+// TokenFile is where the token of an instance is.
+func (r *Reconciler) TokenFile(instance string) string { return r.instances.TokenFile(instance) }
+
+// Gates are the addresses of the gates that listen, by name: http://host:port, or the path of a socket.
+func (r *Reconciler) Gates() map[string]string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	a, ok := r.bound[gateListener(gate)]
-	if path, unix := strings.CutPrefix(a, "unix:"); unix {
-		return path, ok
+	out := map[string]string{}
+	for name, address := range r.bound {
+		gate, ok := strings.CutPrefix(name, gateListener(""))
+		if !ok {
+			continue
+		}
+		if path, unix := strings.CutPrefix(address, "unix:"); unix {
+			out[gate] = path
+		} else {
+			out[gate] = "http://" + address
+		}
 	}
-	return "http://" + a, ok
+	return out
+}
+
+// RouteReady tells whether a route can serve now, as this operator saw it last.
+func (r *Reconciler) RouteReady(name string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routes[name]
 }
 
 // Active tells whether there is a gate, so that instances need tokens.

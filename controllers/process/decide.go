@@ -202,7 +202,12 @@ func (d *decider) stopping(in *instance) {
 // stopPlan is how this instance is stopped: as the process says now, else as it said last.
 func (d *decider) stopPlan(in *instance) stopPlan {
 	if d.Process != nil {
-		return planOf(&d.Process.Spec)
+		p := planOf(&d.Process.Spec)
+		if d.Down && d.Name == systemGate {
+			grace := min(int64(p.grace()/time.Second), int64(systemGateGrace/time.Second))
+			p.GraceSeconds = &grace
+		}
+		return p
 	}
 	if d.Last != (stopPlan{}) || in.Run == nil {
 		return d.Last
