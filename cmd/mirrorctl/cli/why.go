@@ -121,7 +121,7 @@ func (c *command) printExplanation(e *explanation) {
 	}
 	fmt.Fprintln(c.Out, strings.Join(append(head, verdict), "  "))
 	c.printTried(e)
-	if e.Reason != "" && e.Rule == "" && !e.Allowed {
+	if e.Reason != "" && e.Stage != 4 && !e.Allowed {
 		fmt.Fprintf(c.Out, "  reason: %s\n", e.Reason)
 	}
 	if e.Status != 0 {
