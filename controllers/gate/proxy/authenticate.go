@@ -108,4 +108,6 @@ func (x *identities) caller(principal string, t *token, instance string) (*calle
 }
 
 // good tells whether a caller's token is good for a route.
-func (c *caller) good(route string) bool { return c.token == nil || c.token.scope == nil || c.token.scope[route] }
+func (c *caller) good(route string) bool {
+	return c.token == nil || c.token.scope == nil || c.token.scope[route]
+}

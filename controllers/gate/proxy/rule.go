@@ -6,7 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"mirroros.dev/mirroros/controllers/gate/proxy/filter"
 	"mirroros.dev/mirroros/specs/expr"
 )
 
@@ -18,7 +17,6 @@ type rule struct {
 	routes  map[string]bool // nil is all
 	names   map[string]bool
 	types   map[string]bool
-	filters *filter.Set // of a rule that filters
 	counter *counter
 }
 
@@ -131,13 +129,6 @@ func compileRule(c *RuleConfig, order int, programs map[string]*expr.Program, er
 			return nil, fmt.Errorf("the condition of %s does not compile: %w", c.title(), err)
 		}
 		r.when = programs[c.When]
-	}
-	if len(c.Filters) > 0 {
-		f, err := compileFilters(c.Filters)
-		if err != nil {
-			return nil, fmt.Errorf("the filters of %s do not compile: %w", c.title(), err)
-		}
-		r.filters = f
 	}
 	return r, nil
 }

@@ -36,6 +36,8 @@ type gate struct {
 	paths               []*route
 	rules               []*rule
 	deciding, filtering index
+	// usesHeaders: a condition looks at them.
+	usesHeaders bool
 }
 
 type models struct {
@@ -155,6 +157,7 @@ func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) er
 		}
 		r.counter = cache.counter(c.Name)
 		g.rules[i], x.rules[c.Name] = r, true
+		g.usesHeaders = g.usesHeaders || r.when != nil && r.when.Uses("request.headers")
 	}
 	filters := func(r *rule) bool { return !r.decides() }
 	g.deciding = indexOf(slices.DeleteFunc(slices.Clone(g.rules), filters))
