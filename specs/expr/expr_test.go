@@ -155,9 +155,32 @@ var _ = Describe("Compile", func() {
 		Expect(err).NotTo(HaveOccurred())
 	})
 
+	It("counts the costs of what goes through lists or texts of a request, and ends it", func() {
+		v := call()
+		v.LLM.Tools = make([]string, 1<<18)
+		for _, src := range []string{`llm.tools.all(t, t == "")`, `llm.tools.exists(t, t.matches("a+"))`, `llm.tools.map(t, t + "a").size() > 1`} {
+			p, err := expr.Compile(src)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = p.Eval(v)
+			Expect(err).To(MatchError("cannot evaluate the condition: it costs too much on this request"))
+		}
+	})
+
+	It("looks at no text that is too long, wherever it stands", func() {
+		v := call()
+		long := strings.Repeat("a", 1<<20+1)
+		v.LLM.Tools, v.MCP.Resource = []string{"a", long}, long
+		for _, src := range []string{`"a" in llm.tools`, `mcp.resource.split("").size() > 0`} {
+			p, err := expr.Compile(src)
+			Expect(err).NotTo(HaveOccurred())
+			_, err = p.Eval(v)
+			Expect(err).To(MatchError("cannot evaluate the condition: a text is longer than 1048576 bytes"))
+		}
+	})
+
 	It("refuses what is too long or too deep, and does not hang on it", func() {
-		for _, src := range []string{strings.Repeat("(", 8000), strings.Repeat("true || ", 8000) + "true",
-			strings.Repeat("[", 4000) + strings.Repeat("]", 4000), strings.Repeat("a.", 4000) + "a", strings.Repeat("-", 8000) + "1 == 1"} {
+		for _, src := range []string{strings.Repeat("(", 8000), strings.Repeat("true || ", 8000) + "true", strings.Repeat("a.", 4000) + "a",
+			strings.Repeat("[", 4000) + strings.Repeat("]", 4000), strings.Repeat("(", 300) + "true" + strings.Repeat(")", 300)} {
 			_, err := expr.Compile(src)
 			Expect(err).To(HaveOccurred())
 		}

@@ -59,7 +59,11 @@ func Compile(src string) (p *Program, err error) {
 	if err := affordable(env, checked); err != nil {
 		return nil, err
 	}
-	program, err := env.Program(checked, cel.EvalOptions(cel.OptOptimize), cel.CostLimit(maxCost))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if w.costly {
+		options = append(options, cel.CostLimit(maxCost)) // counting costs more than all else that a plain expression does
+	}
+	program, err := env.Program(checked, options...)
 	if err != nil {
 		return nil, &Error{1, 1, err.Error()}
 	}

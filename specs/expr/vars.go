@@ -2,6 +2,7 @@ package expr
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,7 +59,7 @@ var objects = []*object{
 		"model":     text(func(l *LLM) string { return l.Model }),
 		"maxTokens": number(func(l *LLM) int64 { return l.MaxTokens }),
 		"stream":    truth(func(l *LLM) bool { return l.Stream }),
-		"tools":     fieldOf(cel.ListType(cel.StringType), func(l *LLM) any { return l.Tools }, func(l *LLM) bool { return len(l.Tools) > 0 }),
+		"tools":     texts(func(l *LLM) []string { return l.Tools }),
 		"messages":  number(func(l *LLM) int64 { return l.Messages }),
 	}),
 	newObject("mcp", map[string]*types.FieldType{
@@ -90,7 +91,33 @@ func fieldOf[T any](typ *cel.Type, get func(*T) any, isSet func(*T) bool) *types
 }
 
 func text[T any](get func(*T) string) *types.FieldType {
-	return fieldOf(cel.StringType, func(t *T) any { return types.String(get(t)) }, func(t *T) bool { return get(t) != "" })
+	return &types.FieldType{
+		Type: cel.StringType,
+		GetFrom: func(target any) (any, error) {
+			s := get(target.(*T))
+			if len(s) > maxText {
+				return nil, errors.New(tooLong)
+			}
+			return types.String(s), nil
+		},
+		IsSet: func(target any) bool { return get(target.(*T)) != "" },
+	}
+}
+
+func texts[T any](get func(*T) []string) *types.FieldType {
+	return &types.FieldType{
+		Type: cel.ListType(cel.StringType),
+		GetFrom: func(target any) (any, error) {
+			list := get(target.(*T))
+			for _, s := range list {
+				if len(s) > maxText {
+					return nil, errors.New(tooLong)
+				}
+			}
+			return list, nil
+		},
+		IsSet: func(target any) bool { return len(get(target.(*T))) > 0 },
+	}
 }
 
 func number[T any](get func(*T) int64) *types.FieldType {

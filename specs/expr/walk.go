@@ -12,13 +12,23 @@ type walker struct {
 	checked *cel.Ast
 	locals  []string
 	uses    map[string]bool
-	fault   *Error
+	// costly: an evaluation may take more than a look at each variable that the expression names.
+	costly bool
+	fault  *Error
 }
 
 func walk(checked *cel.Ast) *walker {
 	w := &walker{checked: checked, uses: map[string]bool{}}
 	w.visit(checked.NativeRep().Expr())
+	w.costly = w.costly || w.uses["mcp.arguments"]
 	return w
+}
+
+// cheap are functions that take no longer than a look at what they are given.
+var cheap = map[string]bool{
+	"_&&_": true, "_||_": true, "!_": true, "_?_:_": true, "_==_": true, "_!=_": true, "_<_": true, "_<=_": true, "_>_": true, "_>=_": true,
+	"@in": true, "_[_]": true, "_[?_]": true, "_?._": true, "-_": true, "size": true, "startsWith": true, "endsWith": true,
+	"contains": true, "orValue": true, "hasValue": true, "timestamp": true, "duration": true, "getHours": true, "getDayOfWeek": true,
 }
 
 // refused are functions whose result may be far longer than what they are given.
@@ -76,6 +86,7 @@ func (w *walker) selects(e ast.Expr) {
 
 func (w *walker) call(e ast.Expr) {
 	c := e.AsCall()
+	w.costly = w.costly || !cheap[c.FunctionName()]
 	if word, bad := refused[c.FunctionName()]; bad {
 		w.fail(e, c.FunctionName()+" "+word)
 	}
@@ -108,6 +119,7 @@ func (w *walker) optional(args []ast.Expr) {
 }
 
 func (w *walker) comprehension(c ast.ComprehensionExpr) {
+	w.costly = true
 	w.visit(c.IterRange())
 	w.visit(c.AccuInit())
 	n := len(w.locals)
