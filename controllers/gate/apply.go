@@ -119,17 +119,7 @@ const keptConfigs = 50
 
 // writeConfig writes the configuration with the places of its rules, and keeps it by its number.
 func (r *Reconciler) writeConfig(c proxy.Config) error {
-	placed := c
-	placed.Gates = slices.Clone(c.Gates)
-	for i := range placed.Gates {
-		g := &placed.Gates[i]
-		g.Rules = slices.Clone(g.Rules)
-		for j := range g.Rules {
-			if r.o.Place != nil {
-				g.Rules[j].Place = r.o.Place("GateRule", g.Rules[j].Name)
-			}
-		}
-	}
+	placed := r.placed(c)
 	history := filepath.Join(r.dir(), "history")
 	if err := os.MkdirAll(history, 0o700); err != nil {
 		return fmt.Errorf("cannot make the directory of earlier configurations: %w", err)
@@ -139,6 +129,21 @@ func (r *Reconciler) writeConfig(c proxy.Config) error {
 	}
 	_ = os.Remove(r.historyFile(c.Number - keptConfigs)) // what is left over is only old
 	return writeJSON(filepath.Join(r.dir(), proxy.ConfigFile), placed, true)
+}
+
+// placed is a configuration with the places that declare its rules now.
+func (r *Reconciler) placed(c proxy.Config) proxy.Config {
+	c.Gates = slices.Clone(c.Gates)
+	for i := range c.Gates {
+		g := &c.Gates[i]
+		g.Rules = slices.Clone(g.Rules)
+		for j := range g.Rules {
+			if r.o.Place != nil {
+				g.Rules[j].Place = r.o.Place("GateRule", g.Rules[j].Name)
+			}
+		}
+	}
+	return c
 }
 
 func (r *Reconciler) historyFile(number int64) string {

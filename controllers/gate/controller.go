@@ -34,6 +34,8 @@ type Options struct {
 	Dir func(kind, name string) string
 	// Place answers where an object is declared, as gate.yaml:88; empty when it is in no file. Default: nowhere.
 	Place func(kind, name string) string
+	// Find looks a request up in the audit log: its decision and its outcome, nil when there is none (yet).
+	Find func(ctx context.Context, request string) (decision, outcome *audit.Record, err error)
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
 	Log logr.Logger
