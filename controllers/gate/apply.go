@@ -25,12 +25,12 @@ func (r *Reconciler) apply(ctx context.Context, o *observed, d *decision) error 
 	r.settleTokens(d)
 	var errs []error
 	if d.Stop {
-		errs = append(errs, ignoreGone(r.o.Client.Delete(ctx, store.Key{Kind: "Process", Name: SystemProcess})))
+		errs = append(errs, ignoreGone(r.o.Client.Delete(ctx, store.Key{Kind: "Process", Name: specs.SystemGate})))
 	}
 	if d.Sockets != nil {
 		bound, faults := r.o.Sockets.Ensure(d.Sockets)
 		r.mu.Lock()
-		r.wanted, r.bound, r.faults = d.Sockets, bound, faults
+		r.wanted, r.bound, r.faults, r.ensured = d.Sockets, bound, faults, o.Now
 		r.mu.Unlock()
 	}
 	if err := r.writeFiles(d); err != nil {

@@ -82,6 +82,7 @@ type Reconciler struct {
 	docs      documents
 	wanted    map[string]string
 	bound     map[string]string
+	ensured   time.Time
 	faults    map[string]string
 	unwritten string
 	routes    map[string]bool   // that are ready
@@ -216,4 +217,12 @@ func (r *Reconciler) Settle(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+}
+
+// SocketsChanged has the sockets asked for again: one was had of a gate that nobody else has.
+func (r *Reconciler) SocketsChanged() {
+	r.mu.Lock()
+	r.wanted = nil
+	r.mu.Unlock()
+	r.Changed()
 }

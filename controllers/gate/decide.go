@@ -42,9 +42,7 @@ func (d *decision) acts() bool {
 func decide(o *observed) decision {
 	var d decision
 	d.tokens(o)
-	if wanted := o.wanted(); !reflect.DeepEqual(wanted, o.Wanted) {
-		d.Sockets = wanted
-	}
+	d.sockets(o)
 	if o.active() || o.System != nil || o.Config.Number > 0 {
 		d.documents(o)
 	}
@@ -67,6 +65,20 @@ func decide(o *observed) decision {
 		d.Principals = append(d.Principals, o.principal(p))
 	}
 	return d
+}
+
+// socketPatience is how long to wait until a socket that could not be made is tried again: nobody tells when an address is free.
+const socketPatience = 5 * time.Second
+
+// sockets decides whether to ask for the listening sockets: when others are wanted, and now and then while one could not be made.
+func (d *decision) sockets(o *observed) {
+	wanted, again := o.wanted(), o.Ensured.Add(socketPatience)
+	switch {
+	case !reflect.DeepEqual(wanted, o.Wanted), len(o.Faults) > 0 && !o.Now.Before(again):
+		d.Sockets = wanted
+	case len(o.Faults) > 0:
+		d.at(o, again)
+	}
 }
 
 // documents decides which of the three files are to be written anew. A number changes only with the content.

@@ -35,15 +35,16 @@ func (r *Reconciler) observe() *observed {
 	o.Routes = declared(reconcile.List[*specs.Route](r.o.Client))
 	o.Rules = declared(reconcile.List[*specs.GateRule](r.o.Client))
 	o.Principals = declared(reconcile.List[*specs.Principal](r.o.Client))
-	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, SystemProcess)
+	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, specs.SystemGate)
 	o.Processes = map[string]*specs.Process{}
 	for _, p := range declared(reconcile.List[*specs.Process](r.o.Client)) {
-		if p.Name != SystemProcess {
+		if p.Name != specs.SystemGate {
 			o.Processes[p.Name] = p
 		}
 	}
 	r.mu.Lock()
 	o.Config, o.Endpoints, o.Identities = r.docs.config, r.docs.endpoints, r.docs.identities
+	o.Ensured = r.ensured
 	o.Wanted, o.Bound, o.Faults, o.Unwritten, o.Counts = r.wanted, r.bound, r.faults, r.unwritten, r.sum()
 	r.mu.Unlock()
 	if !o.active() && len(o.Principals) == 0 && len(o.Routes) == 0 && o.System == nil {

@@ -31,6 +31,8 @@ type observed struct {
 	Bound  map[string]string
 	Faults map[string]string
 	Wanted map[string]string
+	// Ensured is when they were asked for last.
+	Ensured time.Time
 
 	// Config, Endpoints and Identities are those that the files hold.
 	Config     proxy.Config

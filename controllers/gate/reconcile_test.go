@@ -50,7 +50,7 @@ var _ = Describe("reconciling the data plane", func() {
 		Expect(rt).To(reconciletest.HaveCondition("Ready", "True", "Ready"))
 		Expect(w.RouteReady("chat")).To(BeTrue())
 		Expect(w.Gates()).To(Equal(map[string]string{"front": "http://127.0.0.1:8088"}))
-		p, ok := reconcile.Get[*specs.Process](w.client, SystemProcess)
+		p, ok := reconcile.Get[*specs.Process](w.client, specs.SystemGate)
 		Expect(ok).To(BeTrue())
 		Expect(p.Labels).To(HaveKeyWithValue(specs.LabelSystem, "true"))
 		before := w.reloads
@@ -71,6 +71,14 @@ var _ = Describe("reconciling the data plane", func() {
 		g, _ := reconcile.Get[*specs.Gate](w.client, "front")
 		Expect(g).To(reconciletest.HaveCondition("Ready", "False", "CannotListen"))
 		Expect(g.Status.Conditions[0].Message).To(ContainSubstring("nginx"))
+		w.taken = nil
+		w.reconcile()
+		g, _ = reconcile.Get[*specs.Gate](w.client, "front")
+		Expect(g).To(reconciletest.HaveCondition("Ready", "False", "CannotListen"), "nobody tells that an address is free")
+		w.now = w.now.Add(socketPatience)
+		w.reconcile()
+		g, _ = reconcile.Get[*specs.Gate](w.client, "front")
+		Expect(g).To(reconciletest.HaveCondition("Ready", "True", "Serving"))
 	})
 
 	It("keeps what is in force when the files cannot be written", func() {

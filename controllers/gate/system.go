@@ -7,9 +7,6 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// SystemProcess is the process that all gates are.
-const SystemProcess = "mirrorgate"
-
 // drainSeconds is how long a gate that is to end may go on with what it has begun: streams of models and tunnels are long. It does not hold
 // up a shutdown of everything: what talks through it depends on it and has ended by then.
 const drainSeconds = 600
@@ -18,11 +15,11 @@ const drainSeconds = 600
 // changes.
 func systemProcess(stateDir, runDir string) *specs.Process {
 	grace, period := int64(drainSeconds), int32(1)
-	p := &specs.Process{ObjectMeta: metav1.ObjectMeta{Name: SystemProcess, Labels: map[string]string{specs.LabelSystem: "true"}}}
+	p := &specs.Process{ObjectMeta: metav1.ObjectMeta{Name: specs.SystemGate, Labels: map[string]string{specs.LabelSystem: "true"}}}
 	p.Spec = specs.ProcessSpec{
 		Why:                           "serves the gates and service ports of this host; the operator made it",
-		Command:                       []string{SystemProcess, "serve", "--state", stateDir, "--run", runDir},
-		StartupProbe:                  &specs.Probe{Handler: specs.Handler{Exec: &specs.ExecAction{Command: []string{SystemProcess, "ready", "--run", runDir}}}, PeriodSeconds: period, FailureThreshold: 60, TimeoutSeconds: 5},
+		Command:                       []string{specs.SystemGate, "serve", "--state", stateDir, "--run", runDir},
+		StartupProbe:                  &specs.Probe{Handler: specs.Handler{Exec: &specs.ExecAction{Command: []string{specs.SystemGate, "ready", "--run", runDir}}}, PeriodSeconds: period, FailureThreshold: 60, TimeoutSeconds: 5},
 		Strategy:                      &specs.Strategy{Type: specs.StrategyRollingUpdate},
 		OnExecutableChange:            specs.ExecutableChangeRestart,
 		TerminationGracePeriodSeconds: &grace,

@@ -203,7 +203,7 @@ func (d *decider) stopping(in *instance) {
 func (d *decider) stopPlan(in *instance) stopPlan {
 	if d.Process != nil {
 		p := planOf(&d.Process.Spec)
-		if d.Down && d.Name == systemGate {
+		if d.Down && d.Name == specs.SystemGate {
 			grace := min(int64(p.grace()/time.Second), int64(systemGateGrace/time.Second))
 			p.GraceSeconds = &grace
 		}

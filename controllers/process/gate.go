@@ -10,12 +10,9 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// systemGate is the process that all gates are. It is the last to be stopped when everything is, and then its clients have gone: it need not
-// wait for streams as long as when another takes over from it.
-const (
-	systemGate      = "mirrorgate"
-	systemGateGrace = 10 * time.Second
-)
+// systemGateGrace is for the gate when everything is stopped. It is the last then, and its clients have gone: it need not wait for streams as
+// long as when another takes over from it.
+const systemGateGrace = 10 * time.Second
 
 // principalOf is who a process is to the gates.
 func principalOf(p *specs.Process) string {
@@ -115,7 +112,7 @@ func (v *resolver) gateVariables(env *variables, s subject) *fault {
 	for name, address := range gates {
 		env.set(specs.GateVariable(name), address, false)
 	}
-	if s.gate.Active() && s.process.Name != systemGate {
+	if s.gate.Active() && s.process.Name != specs.SystemGate {
 		env.set(specs.VarTokenFile, s.gate.TokenFile(s.id), false)
 	}
 	if s.process.Spec.Proxy == nil || s.token == nil {
@@ -159,7 +156,7 @@ func (v *variables) tokenVariable(s subject, e specs.EnvVar) *fault {
 // admission lets an instance that starts now have its tokens.
 func (r *Reconciler) admission(s subject) subject {
 	s.gate = r.o.Gate
-	if s.gate == nil || !s.gate.Active() || s.process.Name == systemGate {
+	if s.gate == nil || !s.gate.Active() || s.process.Name == specs.SystemGate {
 		return s
 	}
 	principal := principalOf(s.process)
