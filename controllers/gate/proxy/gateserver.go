@@ -49,7 +49,9 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 	g.http = &http.Server{
 		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead,
 		ConnState: g.conns.changed, ErrorLog: log.New(logWriter{g.log}, "", 0),
-		ConnContext: func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, connKey{}, g.conns.of(c)) },
+		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
+			return context.WithValue(ctx, connKey{}, g.conns.of(c))
+		},
 	}
 	go func() {
 		defer close(g.served)
