@@ -3,7 +3,6 @@ package guard
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -22,9 +21,9 @@ const (
 // Its methods may be called from any goroutine.
 type Keeper struct{ fd int }
 
-// OpenKeeper gives the guardian as a keeper, and the sockets that it keeps, by name; they are the caller's. It must be called once, while
+// OpenKeeper gives the guardian as a keeper, and the sockets that it keeps, as descriptors by name; they are the caller's. It must be called once, while
 // Guarded, and fails when the guardian is one that keeps none.
-func OpenKeeper() (*Keeper, map[string]*os.File, error) {
+func OpenKeeper() (*Keeper, map[string]int, error) {
 	unix.CloseOnExec(holdDescriptor)
 	domain, err := unix.GetsockoptInt(holdDescriptor, unix.SOL_SOCKET, unix.SO_DOMAIN)
 	kind, kerr := unix.GetsockoptInt(holdDescriptor, unix.SOL_SOCKET, unix.SO_TYPE)
@@ -63,8 +62,8 @@ func (k *Keeper) send(packet string, rights []byte) error {
 }
 
 // list asks for all sockets, and reads packets until the one that says that there are no more.
-func (k *Keeper) list() (kept map[string]*os.File, err error) {
-	kept = map[string]*os.File{}
+func (k *Keeper) list() (kept map[string]int, err error) {
+	kept = map[string]int{}
 	if err := k.send("list", nil); err != nil {
 		return kept, err
 	}
@@ -82,32 +81,28 @@ func (k *Keeper) list() (kept map[string]*os.File, err error) {
 			return kept, nil
 		}
 		name, ok := strings.CutPrefix(string(packet[:n]), "socket ")
-		for _, f := range files(control[:cn], name) {
+		for _, fd := range rights(control[:cn]) {
 			if _, twice := kept[name]; !ok || twice {
-				f.Close()
+				unix.Close(fd)
 			} else {
-				kept[name] = f
+				kept[name] = fd
 			}
 		}
 	}
 }
 
-// files are the descriptors that came with a packet.
-func files(control []byte, name string) (all []*os.File) {
+// rights are the descriptors that came with a packet.
+func rights(control []byte) (fds []int) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
 		return nil
 	}
 	for i := range messages {
-		fds, err := unix.ParseUnixRights(&messages[i])
-		if err != nil {
-			continue
-		}
-		for _, fd := range fds {
-			all = append(all, os.NewFile(uintptr(fd), name))
+		if got, err := unix.ParseUnixRights(&messages[i]); err == nil {
+			fds = append(fds, got...)
 		}
 	}
-	return all
+	return fds
 }
 
 func isName(s string) bool {

@@ -42,8 +42,10 @@ func serve(dir string) error {
 	if err != nil {
 		return err
 	}
-	f := kept["web"]
-	if f == nil {
+	var f *os.File
+	if fd, ok := kept["web"]; ok {
+		f = os.NewFile(uintptr(fd), "web")
+	} else {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
