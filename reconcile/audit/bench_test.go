@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -80,4 +82,43 @@ func benchWrite(b *testing.B, writers int, sync_ bool) {
 	b.ReportMetric(float64(all[len(all)/2].Nanoseconds())/1000, "µs-p50")
 	b.ReportMetric(float64(all[len(all)*99/100].Nanoseconds())/1000, "µs-p99")
 	b.ReportMetric(float64(b.N)/took.Seconds(), "records/s")
+}
+
+// BenchmarkVerify reads 100,000 records, beside reading the same bytes.
+func BenchmarkVerify(b *testing.B) {
+	const records = 100_000
+	root := b.TempDir()
+	dir := filepath.Join(root, "audit")
+	l, err := audit.Open(audit.Options{Dir: dir, Writer: "gate", KeyFile: filepath.Join(root, "key")})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for range records - 1 {
+		l.Post(decision("0123456789abcdef"))
+	}
+	if err := errors.Join(l.Write(decision("0123456789abcdef")), l.Close()); err != nil {
+		b.Fatal(err)
+	}
+	files, _ := filepath.Glob(filepath.Join(dir, "*.jsonl"))
+	b.Run("floor", func(b *testing.B) {
+		for b.Loop() {
+			for _, f := range files {
+				data, err := os.ReadFile(f)
+				if err != nil {
+					b.Fatal(err)
+				}
+				_ = sha256.Sum256(data)
+			}
+		}
+	})
+	b.Run("100000", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r, err := audit.Verify(dir, l.PublicKey())
+			if err != nil || !r.OK() || r.Lines < records {
+				b.Fatal(err, r)
+			}
+		}
+		b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+	})
 }

@@ -139,7 +139,7 @@ func (c *chain) next(fill func()) (old *os.File, err error) {
 	}
 	c.buf, c.times = c.buf[:0], span{}
 	fill()
-	if err = claim(file); err == nil { // before it has its name: whoever sees it knows that it is somebody's
+	if err = hold(file); err == nil { // before it has its name: whoever sees it knows that it is somebody's
 		err = c.write(file, c.buf)
 	}
 	if err == nil {

@@ -128,8 +128,8 @@ func lockDir(dir string) (unlock func(), err error) {
 	}
 }
 
-// claim makes a file ours as long as we live.
-func claim(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
+// hold makes a file ours as long as we live.
+func hold(f *os.File) error { return syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) }
 
 // live tells whether somebody writes the chain: its last file is locked then. Files get their names when they are locked already.
 func live(dir, chain string, last int) (bool, error) {
