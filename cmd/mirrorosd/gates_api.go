@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/controllers/gate"
+	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/apiserver"
@@ -93,7 +94,7 @@ func (g gatesAPI) Why(ctx context.Context, request string) (*apiserver.Explanati
 func explained(e *gate.Explanation) *apiserver.Explanation {
 	out := &apiserver.Explanation{Gate: e.Gate, Route: e.Route, Asked: e.Asked, Snapshot: e.Then, Revision: e.Revision}
 	for _, t := range e.Trace.Tried {
-		tried := apiserver.TriedRule{Priority: t.Priority, Rule: t.Rule, Place: t.Place, Action: t.Action, Shadow: t.Shadow, Matched: t.Matched(), Why: t.Why}
+		tried := apiserver.TriedRule{Priority: t.Priority, Rule: t.Rule, Place: t.Place, Action: t.Action, Shadow: t.Shadow, Matched: t.Miss == proxy.Matched, Why: t.Why}
 		tried.Nearest = e.Trace.Nearest != nil && e.Trace.Nearest.Rule == t.Rule
 		out.Tried = append(out.Tried, tried)
 	}

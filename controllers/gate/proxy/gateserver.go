@@ -5,7 +5,6 @@ import (
 	"log"
 	"net"
 	"net/http"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -36,7 +35,6 @@ type gateServer struct {
 	running atomic.Int64 // requests
 	held    atomic.Int64 // bytes of their bodies
 	conns   conns
-	stopped sync.Once
 	served  chan struct{} // closed when no connection is taken any more
 }
 
@@ -55,7 +53,7 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 	}
 	go func() {
 		defer close(g.served)
-		if err := g.http.Serve(l); err != nil && !g.isStopped() {
+		if err := g.http.Serve(l); err != nil && !g.conns.closing.Load() {
 			g.log.Error(err, "Gate no longer takes connections", "gate", name)
 		}
 	}()
@@ -64,18 +62,11 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 
 func (g *gateServer) now() time.Time { return g.server.o.Now() }
 
-func (g *gateServer) isStopped() bool {
-	stopped := true
-	g.stopped.Do(func() { stopped = false })
-	return stopped
-}
-
 // stop takes no more connections; those that there are go on.
 func (g *gateServer) stop() {
-	g.stopped.Do(func() {
-		g.conns.closing.Store(true)
+	if !g.conns.closing.Swap(true) {
 		_ = g.l.Close()
-	})
+	}
 }
 
 // wait returns when the gate takes no connections and has none. Serve must have returned first: what it took just before counts only then.

@@ -80,20 +80,6 @@ func Compile(c *Config, e *Endpoints, ids *Identities, cache *Cache) (*View, err
 	return &View{compiled: x, endpoints: compileEndpoints(e, cache), identities: who}, nil
 }
 
-// WithEndpoints is the view with other endpoints.
-func (v *View) WithEndpoints(e *Endpoints, cache *Cache) *View {
-	return &View{compiled: v.compiled, endpoints: compileEndpoints(e, cache), identities: v.identities}
-}
-
-// WithIdentities is the view with other identities.
-func (v *View) WithIdentities(ids *Identities) (*View, error) {
-	who, err := compileIdentities(ids)
-	if err != nil {
-		return nil, err
-	}
-	return &View{compiled: v.compiled, endpoints: v.endpoints, identities: who}, nil
-}
-
 func compileConfig(c *Config, cache *Cache) (*compiled, error) {
 	x := &compiled{config: c, gates: make(map[string]*gate, len(c.Gates)), rules: map[string]bool{}, addresses: map[string]bool{}}
 	texts := map[string]bool{}
