@@ -89,6 +89,7 @@ type Reconciler struct {
 	counted   map[string]counts // by gate process
 	enqueue   func(reconcile.Request, queue.Priority)
 	waiting   []chan error
+	news      chan struct{} // closed, and another, after each look
 }
 
 // documents are what the three files hold.
@@ -103,7 +104,7 @@ func New(o Options) (*Reconciler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Reconciler{o: o, counted: map[string]counts{}}
+	r := &Reconciler{o: o, counted: map[string]counts{}, news: make(chan struct{})}
 	known, err := r.read()
 	if err != nil {
 		return nil, err
@@ -179,6 +180,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (res re
 		for _, w := range waiting {
 			w <- failed // there is room for one
 		}
+		r.tell()
 	}()
 	for round := 0; ; round++ {
 		o := r.observe()
@@ -201,6 +203,14 @@ func (r *Reconciler) takeWaiting() []chan error {
 	w := r.waiting
 	r.waiting = nil
 	return w
+}
+
+// tell wakes who waits for the next look to be over.
+func (r *Reconciler) tell() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	close(r.news)
+	r.news = make(chan struct{})
 }
 
 // Settle asks for another look and waits until it is over: what was changed before is in force then at every gate that answers. The

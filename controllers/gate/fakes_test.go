@@ -33,6 +33,7 @@ type world struct {
 	running  []control.Running // what the gate says; it follows the files when it serves
 	serves   bool
 	refuses  string
+	leaving  []string
 	taken    map[string]string // addresses that somebody else has
 	wanted   map[string]string
 	reloads  int
@@ -108,7 +109,7 @@ func (w *world) Reload(context.Context) {
 			Fail(err.Error())
 		}
 	}
-	r := control.Running{Config: d.config.Number, Endpoints: d.endpoints.Number, Identities: d.identities.Number, Error: w.refuses}
+	r := control.Running{Config: d.config.Number, Endpoints: d.endpoints.Number, Identities: d.identities.Number, Error: w.refuses, Leaving: w.leaving}
 	if w.refuses != "" {
 		r.Config--
 	}

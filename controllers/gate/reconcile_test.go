@@ -190,6 +190,31 @@ var _ = Describe("reconciling the data plane", func() {
 		}
 	})
 
+	It("drains an instance: no gate sends it anything, and what was sent has ended", func() {
+		w.serves = true
+		w.put(aGate("front"), aProcess("model"), aRoute("chat", "model"))
+		w.serve("model", "model-h-0", 20001, true)
+		w.reconcile()
+		Expect(w.Served("model")).To(BeTrue())
+		Expect(w.Served("mode")).To(BeFalse())
+		drained := make(chan struct{})
+		go func() { w.Drain(ctx, []string{"127.0.0.1:20001"}); close(drained) }()
+		i, _ := reconcile.Get[*specs.Instance](w.client, "model-h-0")
+		i = specs.Copy(i)
+		i.Status.State, i.ResourceVersion = specs.InstanceState{Stopping: &specs.StateStopping{}}, ""
+		_, err := w.client.UpdateStatus(ctx, i)
+		Expect(err).NotTo(HaveOccurred())
+		w.leaving = []string{"127.0.0.1:20001"}
+		w.reconcile()
+		Expect(w.docs.endpoints.Ready["model:http"]).To(BeEmpty())
+		Expect(drained).NotTo(BeClosed(), "a request goes on")
+		w.mu.Lock()
+		w.running[0].Leaving = nil
+		w.mu.Unlock()
+		w.reconcile()
+		Eventually(drained).Should(BeClosed())
+	})
+
 	It("keeps configurations by their numbers, but not for ever", func() {
 		w.put(aGate("front"))
 		for i := range keptConfigs + 3 {

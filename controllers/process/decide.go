@@ -167,7 +167,7 @@ func (d *decider) running(in *instance) {
 		a.Verb, a.Message = verbReload, "a config file changed"
 	case reason == "":
 		return
-	case d.stopPlan(in).PreStop != nil:
+	case d.stopPlan(in).PreStop != nil || d.Served:
 		a.Verb = verbPreStop
 	default:
 		a.Verb = verbStop

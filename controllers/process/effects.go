@@ -36,6 +36,10 @@ type Gate interface {
 	Gates() map[string]string
 	// RouteReady tells whether a route can serve now.
 	RouteReady(name string) bool
+	// Served tells whether a gate sends requests to a port of a process, so that an instance must be drained before it is stopped.
+	Served(process string) bool
+	// Drain waits until no gate sends requests to an instance any more and those that it was sent have ended, or until ctx ends.
+	Drain(ctx context.Context, addresses []string)
 	// Begin gives an instance that is about to start a token of its principal, in a file for its user (below 0: the operator's own), and
 	// answers the path. TokenFile is that path.
 	Begin(instance, principal string, uid, gid int) (file string, err error)

@@ -1,6 +1,8 @@
 package process
 
 import (
+	"net"
+	"strconv"
 	"strings"
 	"time"
 
@@ -151,6 +153,18 @@ func (v *variables) tokenVariable(s subject, e specs.EnvVar) *fault {
 		v.set(e.Name, text, true)
 	}
 	return f
+}
+
+// servedAt are the addresses that gates may send requests of an instance to.
+func (r *Reconciler) servedAt(o *observed, im *instanceMemory) []string {
+	if !o.Served || im.run == nil {
+		return nil
+	}
+	var out []string
+	for _, p := range im.run.Note.Ports {
+		out = append(out, net.JoinHostPort(specs.DefaultHost, strconv.Itoa(int(p.Port))))
+	}
+	return out
 }
 
 // admission lets an instance that starts now have its tokens.

@@ -33,6 +33,7 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)
 	}
+	o.Served = r.o.Gate != nil && r.o.Gate.Served(l.name)
 	r.instances(o, l)
 	if o.Down {
 		o.Held = r.liveDependents(l.name)
