@@ -50,15 +50,19 @@ func (l *lines) next() ([]byte, error) {
 
 func (l *lines) close() { _ = l.f.Close() }
 
-// beginning reads the first record of a chain.
-func beginning(path string) (*note, error) {
+func firstLine(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	l := &lines{f: f, r: bufio.NewReader(f)}
 	defer l.close()
-	line, err := l.next()
+	return l.next()
+}
+
+// beginning reads the first record of a chain.
+func beginning(path string) (*note, error) {
+	line, err := firstLine(path)
 	if err != nil {
 		return nil, err
 	}

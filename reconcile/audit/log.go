@@ -119,7 +119,7 @@ func (l *Log) begin(d *disk, found *listing) (*chain, error) {
 		t.faults = append([]string{fault}, t.faults...)
 	}
 	c := &chain{disk: d, dir: dir, name: newChain(l.o.Writer, now), key: l.key}
-	if _, err := c.next(func() {
+	if _, err := c.next(now, func() {
 		c.note(now, &note{Kind: KindBegin, Key: Fingerprint(pub), Chains: t.chains, Faults: t.faults, Text: t.text()})
 		c.checkpoint(now)
 	}); err != nil {

@@ -23,10 +23,9 @@ type taken struct {
 // takeStock looks at every chain that the index does not know to have ended: one that is being written is named with its head, one whose
 // writer is dead is mended and ends here. It holds the directory's lock.
 func takeStock(d *disk, dir string, l *listing, x *index, pub ed25519.PublicKey) (*taken, error) {
-	for chain := range l.chains { // of somebody who died before the index had it
-		if x.of(chain) == nil {
-			x.entries = append(x.entries, &entry{Chain: chain})
-		}
+	unknown, err := adopt(dir, l, x)
+	if err != nil {
+		return nil, err
 	}
 	slices.SortFunc(x.entries, func(a, b *entry) int { return strings.Compare(a.Chain, b.Chain) })
 	t := &taken{}
@@ -48,6 +47,9 @@ func takeStock(d *disk, dir string, l *listing, x *index, pub ed25519.PublicKey)
 			e.Ended, e.Seq, e.Hash = true, s.Seq, s.Hash
 			t.ended = append(t.ended, e.Chain)
 		}
+		if fault == errNoHead.Error() && unknown[e.Chain] { // its writer died before it had one; or the index was made anew
+			fault = ""
+		}
 		if err != nil {
 			return nil, fmt.Errorf("cannot mend chain %q in audit log %q: %w", e.Chain, dir, err)
 		}
@@ -59,6 +61,29 @@ func takeStock(d *disk, dir string, l *listing, x *index, pub ed25519.PublicKey)
 		}
 	}
 	return t, nil
+}
+
+// adopt takes chains into the index that it does not have: of somebody who died before, or of an index that was lost.
+func adopt(dir string, l *listing, x *index) (unknown map[string]bool, err error) {
+	unknown = map[string]bool{}
+	for chain, numbers := range l.chains {
+		if x.of(chain) != nil {
+			continue
+		}
+		unknown[chain] = true
+		e := &entry{Chain: chain}
+		if numbers[0] > 1 {
+			first, err := firstLine(filepath.Join(dir, fileName(chain, numbers[0])))
+			if err != nil {
+				return nil, fmt.Errorf("cannot read audit log %q: %w", dir, err)
+			}
+			if p, ok := placeOf(first); ok {
+				e.First, e.Base = numbers[0], p.seq-1
+			}
+		}
+		x.entries = append(x.entries, e)
+	}
+	return unknown, nil
 }
 
 func liveStanding(dir, chain string, pub ed25519.PublicKey) (standing, string) {
@@ -142,11 +167,13 @@ func checkEnding(e *ending, dir, chain string, pub ed25519.PublicKey) (fault str
 	return ""
 }
 
+var errNoHead = errors.New("its head file is missing")
+
 // readHead reads the copy of a chain's last checkpoint that is kept apart.
 func readHead(dir, chain string, pub ed25519.PublicKey) (line []byte, n *note, err error) {
 	line, err = os.ReadFile(filepath.Join(dir, chain+headEnd))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, errors.New("its head file is missing")
+		return nil, nil, errNoHead
 	}
 	if err != nil {
 		return nil, nil, err
