@@ -37,6 +37,8 @@ const (
 	// AnnotationDirectory is the directory that relative paths of an object made through the API start from.
 	// For an object from a file it is the file's own directory and is not written.
 	AnnotationDirectory = "mirroros.dev/directory"
+	// AnnotationExecutable is the digest of a process' program that its copies are being replaced for, one by one; written by the operator.
+	AnnotationExecutable = "mirroros.dev/executable"
 )
 
 // Object is what every kind here is: Kubernetes metadata around a spec and a status.
