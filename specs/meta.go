@@ -19,6 +19,8 @@ var GroupVersion = schema.GroupVersion{Group: GroupName, Version: Version}
 const (
 	// LabelStack names the Stack that owns an object. Objects made through the API have none.
 	LabelStack = "mirroros.dev/stack"
+	// LabelSystem with the value "true" marks what the operator made for itself.
+	LabelSystem = "mirroros.dev/system"
 	// LabelProcess and LabelTemplateHash stand on every Instance.
 	LabelProcess      = "mirroros.dev/process"
 	LabelTemplateHash = "mirroros.dev/template-hash"
@@ -40,6 +42,9 @@ const (
 	// AnnotationExecutable is the digest of a process' program that its copies are being replaced for, one by one; written by the operator.
 	AnnotationExecutable = "mirroros.dev/executable"
 )
+
+// SystemGate is the name of the process that all gates are; the operator makes it, and nobody else may.
+const SystemGate = "mirrorgate"
 
 // Object is what every kind here is: Kubernetes metadata around a spec and a status.
 // Objects that came from the store are shared and must not be changed; DeepCopyObject gives one that may be.

@@ -172,7 +172,7 @@ func (d *decider) running(in *instance) {
 		a.Verb, a.Message = verbReload, "a config file changed"
 	case reason == "":
 		return
-	case d.stopPlan(in).PreStop != nil:
+	case d.stopPlan(in).PreStop != nil || d.Served:
 		a.Verb = verbPreStop
 	default:
 		a.Verb = verbStop
@@ -207,7 +207,12 @@ func (d *decider) stopping(in *instance) {
 // stopPlan is how this instance is stopped: as the process says now, else as it said last.
 func (d *decider) stopPlan(in *instance) stopPlan {
 	if d.Process != nil {
-		return planOf(&d.Process.Spec)
+		p := planOf(&d.Process.Spec)
+		if d.Down && d.Name == specs.SystemGate {
+			grace := min(int64(p.grace()/time.Second), int64(systemGateGrace/time.Second))
+			p.GraceSeconds = &grace
+		}
+		return p
 	}
 	if d.Last != (stopPlan{}) || in.Run == nil {
 		return d.Last

@@ -124,7 +124,7 @@ func (d *decider) waitingFor(unmet []dependency) specs.StateWaiting {
 	for i, dep := range unmet {
 		texts[i] = dep.Name + " to be " + string(dep.Condition)
 		if !dep.Found {
-			reason, texts[i] = specs.ReasonRefsNotFound, texts[i]+" (no such process)"
+			reason, texts[i] = specs.ReasonRefsNotFound, texts[i]+" (no such "+dep.kind()+")"
 		}
 	}
 	return waiting(reason, "waits for "+strings.Join(texts, " and "))

@@ -28,6 +28,8 @@ type observed struct {
 	Template *fault
 	// Instances that are desired, run, or are stored; the current template's first, then by ordinal.
 	Instances []instance
+	// Served: a gate sends requests to its instances.
+	Served bool
 	// Down: the operator stops everything. Held are processes that depend on this one and still run.
 	Down bool
 	Held []string
