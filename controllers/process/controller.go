@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -118,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
 	r.haveLooked(req.Name)
-	if err := r.endSuspend(ctx, o); err != nil {
+	if err := errors.Join(r.endSuspend(ctx, o), r.renew(ctx, o, d.Executable)); err != nil {
 		return reconcile.Result{}, err
 	}
 	m.sweep(o.Process == nil, r.ports.release)

@@ -154,7 +154,8 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 	if o.Process != nil && in.Hash == o.Hash {
 		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
 	}
-	in.Executable, in.ExecutableChanged = r.executable(in, im, o.Name)
+	in.Executable, in.NewExecutable = r.executable(in, im, o.Name)
+	in.ExecutableChanged = in.NewExecutable != ""
 	if in.live() {
 		in.LogFault = logFault(r.logs.Health(in.ID))
 	}

@@ -68,6 +68,8 @@ type instance struct {
 	// Executable of this run; Changed when the file is another now.
 	Executable        *specs.Executable
 	ExecutableChanged bool
+	// NewExecutable is the digest of that other file.
+	NewExecutable string
 	// Ended is how the last run that ended did; nil when none did.
 	Ended *specs.StateTerminated
 	// Tail is the last lines of a run that ended in failure.

@@ -42,6 +42,7 @@ type exchange struct {
 	// what is recorded of how it ended
 	decided bool // the decision is recorded
 	begun   bool // the answer has begun
+	failed  bool // it did not end well
 	status  int
 	reason  Reason
 	backend *backend

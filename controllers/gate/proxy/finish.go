@@ -25,7 +25,7 @@ func (x *exchange) refuse(bad *refusal) {
 	if x.decided || info.status >= http.StatusInternalServerError && info.stage > 1 {
 		outcome = audit.Failed
 	}
-	x.reason, x.status = bad.reason, info.status
+	x.reason, x.status, x.failed = bad.reason, info.status, true
 	if bad.err != nil {
 		x.log.V(1).Info("Request refused", "request", x.id, "gate", x.name, "reason", bad.reason, "error", bad.err.Error())
 	}
@@ -79,7 +79,7 @@ func (x *exchange) end() {
 	p := recover()
 	if p != nil && p != http.ErrAbortHandler {
 		x.log.Error(nil, "Request failed", "request", x.id, "gate", x.name, "panic", p, "stack", string(debug.Stack()))
-		x.reason, x.status = Internal, http.StatusInternalServerError
+		x.reason, x.status, x.failed = Internal, http.StatusInternalServerError, true
 		if !x.begun {
 			x.refuse(refuse(Internal, ""))
 			p = nil
@@ -102,8 +102,7 @@ func (x *exchange) end() {
 // ending is the record of stage 11.
 func (x *exchange) ending(took time.Duration) *audit.Record {
 	r := x.recordOf(audit.KindOutcome)
-	r.Decision, r.Reason = x.outcome(), ""
-	if reasons[x.reason].stage >= 7 {
+	if r.Decision = x.outcome(); x.failed {
 		r.Decision, r.Reason, r.Stage = audit.Failed, string(x.reason), reasons[x.reason].stage
 	}
 	r.Status, r.ResponseSize, r.Milliseconds = x.status, x.sent, took.Milliseconds()

@@ -45,7 +45,7 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 		counters: s.metrics.gate(name)}
 	g.conns.most = maxConnections
 	g.http = &http.Server{
-		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead,
+		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,
 		ConnState: g.conns.changed, ErrorLog: log.New(logWriter{g.log}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
 			return context.WithValue(ctx, connKey{}, g.conns.of(c))

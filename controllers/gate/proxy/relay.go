@@ -174,7 +174,7 @@ func (r *relay) write(p []byte) {
 func (r *relay) lost() {
 	if !r.gone {
 		r.gone = true
-		r.reason = ClientGone
+		r.reason, r.failed = ClientGone, true
 		r.left()
 	}
 }
@@ -182,7 +182,7 @@ func (r *relay) lost() {
 // broken ends an answer that began and cannot be ended well, so that the client can see it: in the stream's own way where there is one, and by
 // ending the connection.
 func (r *relay) broken(bad *refusal) *refusal {
-	r.reason = bad.reason
+	r.reason, r.failed = bad.reason, true
 	if bad.reason == ClientGone || r.gone {
 		r.reason = ClientGone
 	} else if r.events != nil {
