@@ -19,6 +19,8 @@ var GroupVersion = schema.GroupVersion{Group: GroupName, Version: Version}
 const (
 	// LabelStack names the Stack that owns an object. Objects made through the API have none.
 	LabelStack = "mirroros.dev/stack"
+	// LabelSystem with the value "true" marks what the operator made for itself.
+	LabelSystem = "mirroros.dev/system"
 	// LabelProcess and LabelTemplateHash stand on every Instance.
 	LabelProcess      = "mirroros.dev/process"
 	LabelTemplateHash = "mirroros.dev/template-hash"
