@@ -89,6 +89,7 @@ var knownAnnotations = map[string]func(o Object, value string) string{
 	AnnotationResumeAt:      validTime,
 	AnnotationSuspendReason: func(Object, string) string { return "" },
 	AnnotationDirectory:     func(Object, string) string { return "" },
+	AnnotationExecutable:    func(Object, string) string { return "" },
 }
 
 func validTime(_ Object, v string) string {
