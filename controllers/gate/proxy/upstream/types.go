@@ -1,5 +1,3 @@
-// Package upstream is the gate's side toward backends: an HTTP/1.1 client whose connections cost one goroutine less and a tenth of the
-// allocations of the standard one, and that never decodes, retries or redirects by itself.
 package upstream
 
 import (
@@ -37,50 +35,31 @@ type Request struct {
 	// Path with query, as it goes on the wire.
 	Path   string
 	Header http.Header
-	// Body is sent whole, with its length. For a body that is not known whole, Stream is sent chunked, or with Length when that is not
-	// negative; then the answer may begin before it was read to its end.
+	// Body is sent whole, with its length; nil is no body. For a body that is not known whole, Stream is sent chunked, or with Length when
+	// that is not negative; then the answer may begin before it was read to its end. A Stream that is an io.Closer is closed when the
+	// answer ended first, and must give back a Read that waits then; one that is none may be read until that Read returns.
 	Body   []byte
 	Stream io.Reader
 	Length int64
 	// Upgrade asks for another protocol, as in the client's Upgrade header; empty for none.
 	Upgrade string
-	// Connect and FirstByte bound opening a connection and the wait for the answer's head; zero is no limit.
-	Connect, FirstByte time.Duration
+	// Connect bounds opening a connection. FirstByte bounds the wait for the whole of the answer's head, from when the request was sent;
+	// sending a small Body counts with it. Idle bounds each wait for another piece of the answer, and for the backend to take another
+	// piece of a Stream or large Body. Zero is no limit.
+	Connect, FirstByte, Idle time.Duration
 }
 
 // Response of a backend. Body must be closed; closing it before its end closes the connection.
 type Response struct {
 	Status int
+	// Header holds end-to-end fields; of a 101, Upgrade too. Content-Length is as the backend said it, also where there is no body.
 	Header http.Header
-	Body   io.ReadCloser
+	// Body is never nil. Its errors are *Error, of phase Answering. It is for one goroutine.
+	Body io.ReadCloser
 	// Length of the body, -1 when it is not known beforehand.
 	Length int64
-	// Trailer is complete after Body gave io.EOF.
+	// Trailer is complete after Body gave io.EOF; nil when there was none.
 	Trailer http.Header
-	// Switched is the connection after 101; then Body is empty.
-	Switched io.ReadWriteCloser
-}
-
-// Phase tells how far a request came that failed: what was never sent may be sent elsewhere.
-type Phase int
-
-// The phases of a failure.
-const (
-	// Connecting: no byte was sent.
-	Connecting Phase = iota
-	// Sending: some of the request was sent, and nothing came back.
-	Sending
-	// Waiting: the request was sent, and no answer came in time or the connection ended.
-	Waiting
-	// Answering: the answer is no HTTP, or ended early.
-	Answering
-)
-
-// Error is a failure of a backend.
-type Error struct {
-	Phase  Phase
-	Target string
-	// Timeout: it took too long.
-	Timeout bool
-	Err     error
+	// Switched is the connection after 101; then Body is empty, and the context and timeouts of the request are over. It must be closed.
+	Switched *Switched
 }
