@@ -38,15 +38,16 @@ func (c *counter) hit(shadow bool, now time.Time) {
 	c.last.Store(now.UnixNano())
 }
 
-func (c *Cache) counter(rule string) *counter {
+// count gives each rule its counter.
+func (c *Cache) count(rules []*rule) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := c.counters[rule]
-	if n == nil {
-		n = &counter{}
-		c.counters[rule] = n
+	for _, r := range rules {
+		if r.counter = c.counters[r.Name]; r.counter == nil {
+			r.counter = &counter{}
+			c.counters[r.Name] = r.counter
+		}
 	}
-	return n
 }
 
 // busyAt counts the requests that are under way to an address.
