@@ -17,11 +17,14 @@ type Cache struct {
 	conditions map[string]*expr.Program
 	counters   map[string]*counter
 	busy       map[string]*atomic.Int64
+	// filters compiles the filters of a rule.
+	filters func([]FilterConfig) (Filters, error)
 }
 
 // NewCache makes an empty cache.
 func NewCache() *Cache {
-	return &Cache{conditions: map[string]*expr.Program{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{}}
+	return &Cache{conditions: map[string]*expr.Program{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{},
+		filters: compileFilters}
 }
 
 // counter counts what one rule did. It is the rule's for ever, whatever becomes of its text.

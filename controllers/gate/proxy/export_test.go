@@ -16,3 +16,6 @@ func Decide(v *View, in *Input) (allowed bool, reason Reason, rule string) {
 
 // NewRequestID is requestID.
 var NewRequestID = requestID
+
+// UseFilters has the server compile filters so.
+func (s *Server) UseFilters(compile func([]FilterConfig) (Filters, error)) { s.cache.filters = compile }

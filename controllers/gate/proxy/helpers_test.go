@@ -131,6 +131,8 @@ type world struct {
 	stop   context.CancelFunc
 	served chan error
 	now    atomic.Pointer[time.Time]
+	// filters compiles those of rules, where a test has its own.
+	filters func([]proxy.FilterConfig) (proxy.Filters, error)
 }
 
 // world0 is what a world begins with.
@@ -170,6 +172,9 @@ func newWorld(backend string, edit func(*world)) *world {
 		}
 		return time.Now()
 	}})
+	if w.filters != nil {
+		w.server.UseFilters(w.filters)
+	}
 	Expect(w.server.Update(w.config, w.ready, w.who)).To(Succeed())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())

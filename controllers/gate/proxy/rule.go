@@ -14,6 +14,7 @@ type rule struct {
 	*RuleConfig
 	order   int // in which it is tried
 	when    *expr.Program
+	filters Filters // of a rule that filters
 	counter *counter
 }
 
@@ -116,7 +117,7 @@ func fitsAny(patterns []string, name string) bool {
 }
 
 // compileRule makes a rule ready. The error names it and its place.
-func compileRule(c *RuleConfig, order int, programs map[string]*expr.Program, errs map[string]error) (*rule, error) {
+func (x *compiled) compileRule(c *RuleConfig, order int, errs map[string]error, cache *Cache) (*rule, error) {
 	r := &rule{RuleConfig: c, order: order}
 	if c.Action != "" && c.Action != "Allow" && c.Action != "Deny" || (c.Action == "") == (len(c.Filters) == 0) {
 		return nil, fmt.Errorf("%s must either allow, deny or filter", c.title())
@@ -125,7 +126,14 @@ func compileRule(c *RuleConfig, order int, programs map[string]*expr.Program, er
 		if err := errs[c.When]; err != nil {
 			return nil, fmt.Errorf("the condition of %s does not compile: %w", c.title(), err)
 		}
-		r.when = programs[c.When]
+		r.when = x.programs[c.When]
+	}
+	if len(c.Filters) > 0 {
+		f, err := cache.filters(c.Filters)
+		if err != nil {
+			return nil, fmt.Errorf("the filters of %s do not compile: %w", c.title(), err)
+		}
+		r.filters = f
 	}
 	return r, nil
 }

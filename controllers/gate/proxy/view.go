@@ -138,7 +138,7 @@ func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) er
 	g.rules = make([]*rule, len(sorted))
 	texts := map[string]bool{}
 	for i, c := range sorted {
-		r, err := compileRule(c, i, x.programs, errs)
+		r, err := x.compileRule(c, i, errs, cache)
 		if err != nil {
 			return err
 		}
