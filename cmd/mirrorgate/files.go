@@ -57,7 +57,7 @@ func loadFile[T any](f *files, name string, running **T, apply func(*T) error) e
 	}
 	err = fmt.Errorf("cannot load %q: %w", path, err)
 	if *running != nil {
-		return err
+		return fmt.Errorf("%w; the last good one runs", err)
 	}
 	good, gerr := os.ReadFile(path + goodSuffix)
 	if gerr == nil {

@@ -27,6 +27,8 @@ type gate struct {
 	files     files
 	listeners listeners
 	fault     atomic.Pointer[string] // why a file could not be loaded
+	// leaving: there are addresses that the operator waits for; with the end of a request there may be none any more.
+	leaving atomic.Bool
 	// ready is closed when the operator was heard: from then on this gate serves all that it can.
 	ready     chan struct{}
 	readyOnce sync.Once
@@ -47,7 +49,7 @@ func serve(ctx context.Context, o options) error {
 	}()
 	client := &upstream.Client{}
 	defer client.Close()
-	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers().of, Counted: func() { g.client.Count() }})
+	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers().of, Counted: g.counted})
 	g.files = files{dir: filepath.Join(o.State, "gate"), loaded: map[string][]byte{}}
 	g.listeners = listeners{listen: g.server.Listen, log: o.Log, held: map[string]*os.File{}}
 	g.client = control.NewClient(control.ClientOptions{Path: filepath.Join(o.Run, "gate.sock"), Hello: g.hello, Take: g.listeners.take,
@@ -123,11 +125,20 @@ func (g *gate) load() {
 // running is what is in force.
 func (g *gate) running() control.Running {
 	r := g.server.Running()
+	g.leaving.Store(len(r.Leaving) > 0)
 	r.Error = ""
 	if f := g.fault.Load(); f != nil {
 		r.Error = *f
 	}
 	return r
+}
+
+// counted is called after each request.
+func (g *gate) counted() {
+	g.client.Count()
+	if g.leaving.Load() {
+		g.client.Tell()
+	}
 }
 
 // retention of the log: the shortest and smallest of all gates.
