@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
@@ -49,6 +50,8 @@ type exchange struct {
 	status  int
 	reason  Reason
 	backend *backend
+	by      *endpoints               // those that the address was chosen from
+	going   atomic.Pointer[endpoint] // where the request goes; nil before
 	sent    int64
 	usage   usage
 	answer  digester
@@ -179,7 +182,8 @@ func (x *exchange) decide() *refusal {
 
 // choose is stage 6.
 func (x *exchange) choose() ([]attempt, *refusal) {
-	plan, bad := x.route.choose(x.view.endpoints, x.rule.AllowRemote)
+	x.by = x.view.endpoints
+	plan, bad := x.route.choose(x.by, x.rule.AllowRemote)
 	if bad == nil {
 		x.backend = plan[0].backend
 	}

@@ -139,6 +139,7 @@ func (s *Server) Running() control.Running {
 	if s.failed != nil {
 		r.Error = s.failed.Error()
 	}
+	r.Leaving = s.active.leaving(v)
 	for _, name := range v.wanted() {
 		if s.listeners[name] == nil {
 			r.Missing = append(r.Missing, name)
