@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -28,6 +29,8 @@ type Options struct {
 	Now func() time.Time
 	// Peer finds the process at the other end of a connection, or nil. It is asked at most once for each connection. Default: nobody is known.
 	Peer func(net.Conn) *PeerProcess
+	// Counted is called after each request, when Counts has changed. Default: nobody is told.
+	Counted func()
 }
 
 // Server is the data plane. Update says what it serves; Serve serves it.
@@ -44,6 +47,7 @@ type Server struct {
 	mu        sync.Mutex
 	listeners map[string]net.Listener
 	gates     map[string]*gateServer
+	retired   map[*gateServer]bool // they take no connections any more
 	serving   bool
 	failed    error         // of the last update
 	ended     chan struct{} // closed when a drained server has no connection any more
@@ -54,11 +58,15 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Counted == nil {
+		o.Counted = func() {}
+	}
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
 	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, gates: map[string]*gateServer{},
-		ended: make(chan struct{})}
+		retired: map[*gateServer]bool{},
+		ended:   make(chan struct{})}
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
 	return s
 }
@@ -149,13 +157,18 @@ func (v *View) wanted() []string {
 	return slices.Compact(names)
 }
 
-// Listen gives the server a listener by name. What serves it begins when the config has it. The server closes it when it drains, or when the
-// config has it no more.
+// Listen gives the server a listener by name, instead of one of that name that it had: that is closed, and connections that came by it go
+// on. What serves it begins when the config has it. The server closes it when it drains, or when the config has it no more.
 func (s *Server) Listen(name string, l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listeners[name] != nil {
-		return fmt.Errorf("cannot listen on %q: there is a listener of that name", name)
+	if s.draining.Load() {
+		return fmt.Errorf("cannot listen on %q: the server drains", name)
+	}
+	for gate, g := range s.gates {
+		if g.listener == name {
+			s.retire(gate, g)
+		}
 	}
 	s.listeners[name] = l
 	s.arrange()
@@ -182,7 +195,7 @@ func (s *Server) Serve(ctx context.Context, listeners map[string]net.Listener) e
 	s.mu.Lock()
 	s.draining.Store(true)
 	s.arrange()
-	gates := s.gates
+	gates := s.all()
 	s.mu.Unlock()
 	s.active.endAll(errEnded)
 	var errs []error
@@ -201,10 +214,7 @@ func (s *Server) Drain() {
 		return
 	}
 	s.arrange()
-	waiting := make([]*gateServer, 0, len(s.gates))
-	for _, g := range s.gates {
-		waiting = append(waiting, g)
-	}
+	waiting := s.all()
 	go func() {
 		for _, g := range waiting {
 			g.wait()
@@ -213,16 +223,35 @@ func (s *Server) Drain() {
 	}()
 }
 
+// retire has a gate take no more connections on its listener; those that there are go on, and are waited for at the end. The caller holds mu.
+func (s *Server) retire(name string, g *gateServer) {
+	g.stop()
+	delete(s.gates, name)
+	s.retired[g] = true
+	go func() {
+		g.wait()
+		s.mu.Lock()
+		delete(s.retired, g)
+		s.mu.Unlock()
+	}()
+}
+
+// all are the gates that may have connections. The caller holds mu.
+func (s *Server) all() []*gateServer {
+	return slices.AppendSeq(slices.Collect(maps.Values(s.gates)), maps.Keys(s.retired))
+}
+
 // arrange has each gate of the view served on its listener, and no other. The caller holds mu.
 func (s *Server) arrange() {
 	v := s.view.Load()
 	for name, g := range s.gates {
 		if want := v.gates[name]; s.draining.Load() || want == nil || want.Listener != g.listener {
-			g.stop()
-			if !s.draining.Load() {
-				delete(s.gates, name)
-				delete(s.listeners, g.listener)
+			if s.draining.Load() {
+				g.stop()
+				continue
 			}
+			s.retire(name, g)
+			delete(s.listeners, g.listener)
 		}
 	}
 	if !s.serving || s.draining.Load() {
