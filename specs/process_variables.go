@@ -1,6 +1,10 @@
 package specs
 
-import "strings"
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
 
 // Variables that every instance gets beside what is declared. They expand as $(NAME) too.
 const (
@@ -33,4 +37,22 @@ func GateVariable(gate string) string {
 const VarGatePrefix = "MIRROROS_GATE_"
 
 // baseVariables are those that every process has: the fixed environment and the names of the instance.
-var baseVariables = []string{"PATH", "HOME", "USER", "LANG", "TZ", VarVersion, VarProcess, VarInstance, VarOrdinal}
+var baseVariables = []string{"PATH", "HOME", "USER", "LANG", "TZ", VarVersion, VarProcess, VarInstance, VarOrdinal,
+	VarTokenFile}
+
+// proxyVariables are those that spec.proxy sets.
+var proxyVariables = []string{"HTTP_PROXY", "HTTPS_PROXY"}
+
+// gateOf is the gate that a variable is the address of; ok is false for any other variable.
+func gateOf(variable string) (gate string, ok bool) {
+	name, ok := strings.CutPrefix(variable, VarGatePrefix)
+	gate = strings.ToLower(strings.ReplaceAll(name, "_", "-"))
+	return gate, ok && GateVariable(gate) == variable && len(validation.IsDNS1123Label(gate)) == 0
+}
+
+// gateVariables are the variables of gates that a process expands, each once. Those that env declares are the process' own.
+func gateVariables(s *ProcessSpec) []string {
+	var names []string
+	eachGateVariable(s, func(_, name string) { names = append(names, name) })
+	return names
+}

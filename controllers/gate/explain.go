@@ -28,8 +28,9 @@ type Explanation struct {
 
 // Question is a request that nobody has made.
 type Question struct {
-	Principal, Route, Target, Model, Path, Method string
-	MaxTokens                                     int64
+	Principal, Route, Target, Model string
+	MaxTokens                       int64
+	Path, Method                    string
 }
 
 // Why explains what was decided about a request. store.ErrNotFound when no record knows it.

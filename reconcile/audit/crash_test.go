@@ -275,7 +275,7 @@ var _ = Describe("Open", func() {
 		gate := p.files("gate-*.jsonl")[0]
 		lines := strings.SplitAfter(read(gate), "\n")
 		write(gate, strings.Join(lines[:2], ""))
-		Expect(p.verify().Problems).NotTo(BeEmpty(), "what was not signed by its writer is signed now")
+		Expect(p.verify().Problems).NotTo(BeEmpty(), "what was not signed by its writer is signed now, and its end is known")
 	})
 
 	It("records a cut tail that it finds, for ever", func() {

@@ -28,6 +28,8 @@ func openLines(path string) (*lines, error) {
 	return &lines{f: f, r: bufio.NewReaderSize(f, size)}, nil
 }
 
+func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 64<<10)} }
+
 // next answers the next line with its line break; it is good until the one after it is read. The end is io.EOF, also where half a line is.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.r.ReadSlice('\n')
@@ -55,9 +57,8 @@ func firstLine(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &lines{f: f, r: bufio.NewReader(f)}
-	defer l.close()
-	return l.next()
+	defer f.Close()
+	return newLines(f).next()
 }
 
 // beginning reads the first record of a chain.

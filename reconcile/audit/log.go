@@ -111,7 +111,7 @@ func (l *Log) begin(d *disk, found *listing) (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := takeStock(d, dir, found, x, pub)
+	t, err := takeStock(d, dir, found, x, l.key, now)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +166,7 @@ func (t *taken) text() string {
 		out += fmt.Sprintf("; half a line of %d bytes was cut off", cut)
 	}
 	if unsigned > 0 {
-		out += fmt.Sprintf("; %d records that were not signed yet are signed by this", unsigned)
+		out += fmt.Sprintf("; %d records that were not signed yet are signed now", unsigned)
 	}
 	return out
 }

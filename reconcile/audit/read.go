@@ -33,14 +33,14 @@ func parts(dir string) ([]part, error) {
 	for chain, numbers := range found.chains {
 		for _, n := range numbers {
 			p := part{name: fileName(chain, n)}
-			times, end, err := spanOf(filepath.Join(dir, p.name))
+			end, err := endingOf(filepath.Join(dir, p.name))
 			if errors.Is(err, fs.ErrNotExist) { // retention was faster
 				continue
 			}
 			if err != nil {
 				return nil, fmt.Errorf("cannot read audit log %q: %w", dir, err)
 			}
-			p.times, p.size = times, end.size
+			p.times, p.size = end.times, end.size
 			out = append(out, p)
 		}
 	}

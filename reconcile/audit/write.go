@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -222,7 +223,11 @@ func (l *Log) rotate(c *chain) {
 	if c.size < c.patience || c.size < limit && !old {
 		return
 	}
-	before, err := c.next(l.now(), func() { c.checkpoint(l.now()) })
+	var before *os.File
+	err := l.sign(c) // each file can be verified alone
+	if err == nil {
+		before, err = c.next(l.now(), func() { c.checkpoint(l.now()) })
+	}
 	if err != nil {
 		c.patience = c.size + 1<<20
 		return
