@@ -32,6 +32,9 @@ type exchange struct {
 	in     Input
 	rule   *rule
 	shadow []*rule
+	// filters are the rules that filter, filtered the names of those that did.
+	filters  []*rule
+	filtered []string
 	// edits that the gate made, by name, and whether one of them changed what the caller asked for.
 	edits     []string
 	rewritten bool
@@ -216,6 +219,7 @@ func (x *exchange) decision(outcome string) *audit.Record {
 	if m := &x.in.MCP; m.Method != "" {
 		r.Operation, r.Target = m.Method, clip(m.Tool+m.Resource+m.Prompt, 1024) // one of them is set
 	}
+	r.Filters = x.filtered
 	for _, s := range x.shadow {
 		r.Shadow = append(r.Shadow, s.Name)
 	}

@@ -22,17 +22,18 @@ const (
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
-// relay is the second half of stage 8: it passes the answer on, piece by piece as it comes, and taps the usage. look may change a piece before
-// it goes on, and gives what it held back when the answer ends.
+// relay is the second half of stage 8, and stage 9: it passes the answer on, piece by piece as it comes, taps the usage, and has the filters
+// look at what goes on.
 type relay struct {
 	*exchange
-	resp   *upstream.Response
-	events *events // of a stream of events
-	tap    *tap    // of JSON
-	gone   bool    // the client
-	after  int64   // bytes that came since then
-	idle   time.Duration
-	rc     *http.ResponseController
+	resp    *upstream.Response
+	events  *events // of a stream of events
+	tap     *tap    // of JSON
+	gone    bool    // the client
+	after   int64   // bytes that came since then
+	filters answerFilters
+	idle    time.Duration
+	rc      *http.ResponseController
 }
 
 func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
@@ -45,6 +46,10 @@ func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 		r.events = &events{drop: dropUsage, tap: tap{usage: &x.usage}}
 	case media == jsonMedia:
 		r.tap = &tap{usage: &x.usage}
+	}
+	r.filters = x.answerFilters(media)
+	if len(r.filters) > 0 && resp.Header.Get("Content-Encoding") != "" {
+		return refuse(AnswerRefused, "it is compressed, and a filter must look at it")
 	}
 	x.answer.begin(x.gate.Audit)
 	if resp.Length >= 0 && resp.Length <= wholeAnswer && r.events == nil {
@@ -88,8 +93,12 @@ func (r *relay) whole() *refusal {
 	if r.tap != nil {
 		r.tap.feed(buf)
 	}
+	buf, bad := r.filters.piece(buf, true)
+	if bad != nil {
+		return bad
+	}
 	r.answer.feed(buf)
-	r.head(r.resp.Length)
+	r.head(int64(len(buf)))
 	r.write(buf)
 	return nil
 }
@@ -97,7 +106,7 @@ func (r *relay) whole() *refusal {
 // stream passes an answer on as it comes.
 func (r *relay) stream() *refusal {
 	length := r.resp.Length
-	if r.events != nil {
+	if r.events != nil || len(r.filters) > 0 {
 		length = -1
 	}
 	r.head(length)
@@ -115,11 +124,17 @@ func (r *relay) stream() *refusal {
 				r.ended(8)
 				first = false
 			}
-			r.pass(r.look((*buf)[:n]))
+			if bad := r.pass(r.look((*buf)[:n]), false); bad != nil {
+				return r.broken(bad)
+			}
 		}
 		if err == io.EOF {
+			var rest []byte
 			if r.events != nil {
-				r.pass(r.events.rest())
+				rest = r.events.rest()
+			}
+			if bad := r.pass(rest, true); bad != nil {
+				return r.broken(bad)
 			}
 			return nil
 		}
@@ -141,15 +156,20 @@ func (r *relay) look(p []byte) []byte {
 	case r.tap != nil:
 		r.tap.feed(p)
 	}
-	r.answer.feed(p)
 	return p
 }
 
-// pass writes a piece and flushes it.
-func (r *relay) pass(p []byte) {
-	if len(p) == 0 {
-		return
+// pass has the filters look at a piece, writes what they let on, and flushes it.
+func (r *relay) pass(p []byte, end bool) *refusal {
+	p, bad := r.filters.piece(p, end)
+	if bad == nil && len(p) > 0 {
+		r.answer.feed(p)
+		r.send(p)
 	}
+	return bad
+}
+
+func (r *relay) send(p []byte) {
 	if r.gone {
 		r.after += int64(len(p))
 		return
@@ -187,7 +207,7 @@ func (r *relay) broken(bad *refusal) *refusal {
 		r.reason = ClientGone
 	} else if r.events != nil {
 		_, body := r.dialect(reasons[bad.reason].status, bad.reason, "broken off by mirrorgate: "+bad.Error()+" (request "+r.id+")", r.id)
-		r.pass(append(append([]byte("event: error\ndata: "), body...), '\n'))
+		r.send(append(append([]byte("event: error\ndata: "), body...), '\n'))
 	}
 	r.log.V(1).Info("Answer broken off", "request", r.id, "gate", r.name, "reason", r.reason, "error", bad.err)
 	panic(http.ErrAbortHandler)

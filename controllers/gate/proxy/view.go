@@ -136,14 +136,20 @@ func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) er
 	}
 	slices.SortStableFunc(sorted, byOrder)
 	g.rules = make([]*rule, len(sorted))
+	texts := map[string]bool{}
 	for i, c := range sorted {
-		r, err := compileRule(c, i, x.programs, errs)
+		r, err := x.compileRule(c, i, errs, cache)
 		if err != nil {
 			return err
 		}
-		r.counter = cache.counter(c.Name)
 		g.rules[i], x.rules[c.Name] = r, true
-		g.usesHeaders = g.usesHeaders || r.when != nil && r.when.Uses("request.headers")
+		if c.When != "" {
+			texts[c.When] = true
+		}
+	}
+	cache.count(g.rules)
+	for text := range texts {
+		g.usesHeaders = g.usesHeaders || x.programs[text].Uses("request.headers")
 	}
 	filters := func(r *rule) bool { return !r.decides() }
 	g.deciding = indexOf(slices.DeleteFunc(slices.Clone(g.rules), filters))
