@@ -79,13 +79,7 @@ func (op *operator) Info(context.Context) apiserver.HostInfo {
 }
 
 // Shutdown begins to stop all workloads and then the operator.
-func (op *operator) Shutdown(context.Context) error {
-	select {
-	case op.stopAll <- struct{}{}:
-	default: // it is under way
-	}
-	return nil
-}
+func (op *operator) Shutdown(context.Context) error { return op.stopEverything() }
 
 // logReader gives logs to the API in its own words.
 type logReader struct{ logs *logs.Logs }

@@ -260,9 +260,9 @@ func (f *fixture) Apply(_ context.Context, _, digest string, prune bool) (revisi
 
 func (f *fixture) reload(context.Context, string) error { return nil }
 
-// Info of an operator with one warning.
+// Info of an operator with one warning. Its pids are of no process of any host.
 func (f *fixture) Info(context.Context) apiserver.HostInfo {
-	return apiserver.HostInfo{Version: "v0.1.0", PID: 4242, GuardianPID: 4241, State: "/var/lib/mirroros", Manifests: "/srv/stack", Run: "/run/mirroros",
+	return apiserver.HostInfo{Version: "v0.1.0", PID: 5000002, GuardianPID: 5000001, State: "/var/lib/mirroros", Manifests: "/srv/stack", Run: "/run/mirroros",
 		Started: testNow.Add(-time.Hour), Capabilities: map[string]any{"pidfs": true, "cgroupV2": "/sys/fs/cgroup/mirroros"},
 		Warnings: []string{"the state directory is nearly full"}}
 }
