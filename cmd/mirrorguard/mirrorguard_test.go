@@ -195,7 +195,7 @@ var _ = Describe("mirrorguard run", func() {
 		Eventually(records).Should(HaveLen(1))
 		data, err := os.ReadFile(records()[0])
 		Expect(err).NotTo(HaveOccurred())
-		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19} \d+ /.*\n$`))
+		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19}/[1-9]\d* \d+ /.*\n$`))
 		Expect(filepath.Base(records()[0])).To(MatchRegexp(`^\d+-\d+$`))
 		Eventually(s).Should(gexec.Exit(0))
 		Expect(filepath.Glob(state + "/exits/.*")).To(BeEmpty())

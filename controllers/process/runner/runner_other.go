@@ -7,7 +7,11 @@ import (
 	"fmt"
 	"runtime"
 	"syscall"
+	"time"
 )
+
+// AwakeAt knows no reading of another process' here.
+func AwakeAt(time.Duration) time.Time { return time.Time{} }
 
 // Runner holds nothing on this system.
 type Runner struct{ err error }
@@ -31,6 +35,9 @@ func (r *Runner) Get(string) (Instance, bool) { return Instance{}, false }
 
 // Start returns an error.
 func (r *Runner) Start(Spec) (Instance, error) { return Instance{}, r.err }
+
+// Announce returns an error.
+func (r *Runner) Announce(string) error { return r.err }
 
 // Stop returns an error.
 func (r *Runner) Stop(string, syscall.Signal) error { return r.err }
