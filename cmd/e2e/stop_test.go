@@ -26,6 +26,16 @@ var _ = Describe("stopping a process", func() {
 		h.ready()
 	})
 
+	It("is not what its probes wait for: what a probe started is gone when the probe is over", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"run"}, fmt.Sprintf("readinessProbe: {exec: {command: [%s/workload, fork]}, periodSeconds: 1}", bin)))
+		h.start()
+		h.ready()
+		pid := h.pidOf("a")
+		Eventually(h.ours).Should(HaveLen(3), "the operator, its guardian and the process")
+		Expect(alive(pid)).To(BeTrue())
+	})
+
 	It("by suspending it lasts until it is resumed, by hand or by the clock", func() {
 		h := newHost()
 		h.write("a.yaml", process("a", []string{"run"}))

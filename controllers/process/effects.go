@@ -21,6 +21,7 @@ type Runtime interface {
 	Signal(id string, sig syscall.Signal) error
 	Kill(id string) error
 	Forget(id string) error
+	Beside(id string) (*runner.Side, error)
 }
 
 // Recorder tells events; *reconcile.Recorder is one.

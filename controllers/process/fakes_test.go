@@ -190,6 +190,8 @@ func (f *fakeRuntime) Forget(id string) error {
 	return nil
 }
 
+func (f *fakeRuntime) Beside(string) (*runner.Side, error) { return &runner.Side{}, nil }
+
 // exit ends a run.
 func (f *fakeRuntime) exit(id string, e runner.Exit) {
 	f.mu.Lock()

@@ -117,6 +117,7 @@ func (r *Runner) hold(p *proc) {
 	p.pidfd, p.phase = fd, asking
 	if r.ask(p); p.phase == asking {
 		p.phase = running
+		sweepSides(p.cgroup)
 		r.attend(p)
 	}
 }

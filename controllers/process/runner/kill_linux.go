@@ -126,18 +126,7 @@ func (r *Runner) killGroup(p *proc, sig syscall.Signal) error {
 
 // killCgroup kills all processes of the run's cgroup and those below it at once, also those that fork meanwhile.
 func (r *Runner) killCgroup(p *proc) bool {
-	if p.cgroup == "" {
-		return false
-	}
-	if os.WriteFile(p.cgroup+"/cgroup.kill", []byte("1"), 0) == nil {
-		return true
-	}
-	for _, pid := range members(p.cgroup) {
-		if s, err := readStat(pid); err == nil && inCgroup(cgroupOf(pid), p.cgroup) {
-			killExactly(s)
-		}
-	}
-	return false
+	return p.cgroup != "" && killAllIn(p.cgroup)
 }
 
 // killRest does one round of killing after the main process ended, and tells how many are left. It arranges for the next round.

@@ -5,6 +5,7 @@ package runner
 import (
 	"context"
 	"fmt"
+	"os/exec"
 	"runtime"
 	"syscall"
 	"time"
@@ -50,6 +51,21 @@ func (r *Runner) Kill(string) error { return r.err }
 
 // Forget returns an error.
 func (r *Runner) Forget(string) error { return r.err }
+
+// Side does not exist here.
+type Side struct{}
+
+// Beside returns an error.
+func (r *Runner) Beside(string) (*Side, error) { return nil, r.err }
+
+// Prepare changes nothing.
+func (*Side) Prepare(*exec.Cmd) error { return nil }
+
+// Kill kills the command's group.
+func (*Side) Kill(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
+
+// Close does nothing.
+func (*Side) Close() error { return nil }
 
 // Capabilities is empty.
 func (r *Runner) Capabilities() Capabilities { return Capabilities{} }
