@@ -87,6 +87,7 @@ type logReader struct{ logs *logs.Logs }
 func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOptions, line func([]byte) error) error {
 	return l.logs.Read(ctx, instance, logs.ReadOptions{
 		Follow: o.Follow, Tail: o.Tail, New: o.Tail == 0, Since: o.Since, Previous: o.Previous, Timestamps: o.Timestamps,
+		From: o.From, Begin: o.Begin,
 	}, line)
 }
 

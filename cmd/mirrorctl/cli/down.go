@@ -94,7 +94,7 @@ func (c *command) waitDown(ctx context.Context, running int) error {
 	go func() {
 		defer close(ended)
 		last := -1
-		_ = c.followInstances(follow, "", func(all map[string]*specs.Instance) bool {
+		f := followingInstances("", func(all map[string]*specs.Instance) bool {
 			left := 0
 			for _, i := range all {
 				if i.Status.PID != 0 {
@@ -107,6 +107,8 @@ func (c *command) waitDown(ctx context.Context, running int) error {
 			}
 			return false
 		})
+		f.quiet = true
+		_ = c.follow(follow, f)
 	}()
 	defer func() { stop(); <-ended }()
 	err := c.askShutdown(ctx)

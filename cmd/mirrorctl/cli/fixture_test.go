@@ -226,6 +226,7 @@ func (f *fixture) Read(_ context.Context, instance string, o apiserver.LogOption
 	if o.Tail >= 0 {
 		all = all[max(0, len(all)-o.Tail):]
 	}
+	o.Begin(0)
 	for _, l := range all {
 		if err := line([]byte(l)); err != nil {
 			return err
