@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -31,8 +32,9 @@ type Exec struct {
 
 // Side is where a command runs, so that nothing of it outlives it.
 type Side interface {
-	// Prepare has the command started there.
-	Prepare(*exec.Cmd) error
+	// Prepare has the command started there: by its attributes, or by words that come before its path and arguments, of which the first
+	// is executed instead and has the file reasons as descriptor 3.
+	Prepare(*syscall.SysProcAttr) (words []string, reasons *os.File, err error)
 	// Kill ends all that runs there, of the command with that pid.
 	Kill(pid int) error
 	// Close ends what is left, and answers why the command could not be executed, if it could not.
@@ -42,9 +44,9 @@ type Side interface {
 // group is the place of a command that has no other.
 type group struct{}
 
-func (group) Prepare(*exec.Cmd) error { return nil }
-func (group) Kill(pid int) error      { return killGroup(pid) }
-func (group) Close() error            { return nil }
+func (group) Prepare(*syscall.SysProcAttr) ([]string, *os.File, error) { return nil, nil, nil }
+func (group) Kill(pid int) error                                       { return killGroup(pid) }
+func (group) Close() error                                             { return nil }
 
 // afterKill is how long output may be waited for once the command is dead, or was to be: something that left its group may hold the pipe.
 const afterKill = 500 * time.Millisecond
@@ -80,7 +82,11 @@ func (e *Exec) runIn(cmd *exec.Cmd) (ended, failed error) {
 		}
 	}
 	cmd.Cancel = func() error { return side.Kill(cmd.Process.Pid) }
-	err := side.Prepare(cmd)
+	words, reasons, err := side.Prepare(cmd.SysProcAttr)
+	if len(words) > 0 {
+		cmd.Args = slices.Concat(words, []string{cmd.Path}, cmd.Args)
+		cmd.Path, cmd.ExtraFiles = words[0], []*os.File{reasons}
+	}
 	if err == nil {
 		err = cmd.Start()
 	}

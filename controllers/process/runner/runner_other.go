@@ -5,7 +5,7 @@ package runner
 import (
 	"context"
 	"fmt"
-	"os/exec"
+	"os"
 	"runtime"
 	"syscall"
 	"time"
@@ -59,7 +59,7 @@ type Side struct{}
 func (r *Runner) Beside(string) (*Side, error) { return nil, r.err }
 
 // Prepare changes nothing.
-func (*Side) Prepare(*exec.Cmd) error { return nil }
+func (*Side) Prepare(*syscall.SysProcAttr) ([]string, *os.File, error) { return nil, nil, nil }
 
 // Kill kills the command's group.
 func (*Side) Kill(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }

@@ -4,9 +4,7 @@ package runner_test
 
 import (
 	"context"
-	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -16,7 +14,6 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
-	"github.com/onsi/gomega/gbytes"
 	"golang.org/x/sys/unix"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
@@ -103,31 +100,6 @@ func (g *rig) output(id, text string) string {
 		return string(data)
 	}).Should(ContainSubstring(text))
 	return string(data)
-}
-
-// beside runs a command beside a run, which starts a daemon, and gives the daemon's pid. Then is called once that has been started.
-func (g *rig) beside(id, script string, then func(*runner.Side, *exec.Cmd)) (daemon int, ended error) {
-	GinkgoHelper()
-	s, err := g.Beside(id)
-	Expect(err).NotTo(HaveOccurred())
-	self, err := os.Executable()
-	Expect(err).NotTo(HaveOccurred())
-	out := gbytes.NewBuffer()
-	cmd := exec.Command(self)
-	cmd.Env, cmd.Stdout, cmd.SysProcAttr = []string{"RUNNER_CHILD=" + script}, out, &syscall.SysProcAttr{Setsid: true}
-	cmd.WaitDelay = 100 * time.Millisecond // the daemon has the output too, until it dies
-	Expect(s.Prepare(cmd)).To(Succeed())
-	Expect(cmd.Start()).To(Succeed())
-	Eventually(out).Should(gbytes.Say(`child \d+ <nil>\n`))
-	_, after, _ := strings.Cut(string(out.Contents()), "child ")
-	daemon, err = strconv.Atoi(strings.Fields(after)[0])
-	Expect(err).NotTo(HaveOccurred())
-	if then != nil {
-		then(s, cmd)
-	}
-	ended = cmd.Wait()
-	Expect(s.Close()).To(Succeed())
-	return daemon, ended
 }
 
 // childPID waits for the line of a forked child.
@@ -369,53 +341,6 @@ var _ = Describe("Runner", func() {
 				Eventually(alive).WithArguments(g.childPID(id)).Should(BeFalse())
 				_, _ = syscall.Wait4(g.childPID(id), nil, syscall.WNOHANG, nil)
 			}
-		})
-
-		It("lets nothing of a command beside a run outlive it, daemons neither, and leaves the run alone", func() {
-			i := g.start("a", 1, "wait")
-			pid, err := g.beside("a", "daemon exit:3", nil)
-			Expect(err).To(MatchError("exit status 3"))
-			Eventually(alive).WithArguments(pid).Should(BeFalse())
-			pid, err = g.beside("a", "daemon ignore wait", func(s *runner.Side, cmd *exec.Cmd) { Expect(s.Kill(cmd.Process.Pid)).To(Succeed()) })
-			Expect(err).To(HaveOccurred())
-			Eventually(alive).WithArguments(pid).Should(BeFalse())
-			Expect(alive(i.PID)).To(BeTrue())
-			now, _ := g.Get("a")
-			Expect(now.Exit).To(BeNil())
-			Expect(g.Kill("a")).To(Succeed())
-			g.exit("a")
-			_, err = g.Beside("a")
-			Expect(err).To(MatchError(runner.ErrEnded))
-		})
-
-		It("tells why a command beside a run cannot be executed", func() {
-			g.start("a", 1, "wait")
-			s, err := g.Beside("a")
-			Expect(err).NotTo(HaveOccurred())
-			cmd := exec.Command("/no/such")
-			cmd.SysProcAttr = &syscall.SysProcAttr{}
-			Expect(s.Prepare(cmd)).To(Succeed())
-			err = cmd.Run()
-			Expect(errors.Join(err, s.Close())).To(MatchError(unix.ENOENT))
-		})
-
-		It("ends the commands of an earlier operator", func() {
-			if parent == runner.NoCgroup {
-				Skip("there they end by themselves")
-			}
-			g.start("a", 1, "wait")
-			s, err := g.Beside("a")
-			Expect(err).NotTo(HaveOccurred())
-			self, err := os.Executable()
-			Expect(err).NotTo(HaveOccurred())
-			cmd := exec.Command(self)
-			cmd.Env, cmd.SysProcAttr = []string{"RUNNER_CHILD=wait"}, &syscall.SysProcAttr{Setsid: true}
-			Expect(s.Prepare(cmd)).To(Succeed())
-			Expect(cmd.Start()).To(Succeed())
-			g.stop()
-			g = open(g.state, parent)
-			Expect(cmd.Wait()).To(MatchError("signal: killed"))
-			Expect(s.Close()).To(Succeed())
 		})
 
 		It("keeps the zombie when its exit cannot be written, for the guardian to find", func() {

@@ -3,7 +3,6 @@ package runner
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -55,28 +54,26 @@ func (r *Runner) Beside(id string) (*Side, error) {
 	return s, nil
 }
 
-// Prepare has a command started here. Its SysProcAttr must be set. A command that is not cloned into a cgroup becomes the child of a
-// mirrorguard, which takes on its user only for the command itself.
-func (s *Side) Prepare(cmd *exec.Cmd) error {
+// Prepare has a command started here, by attributes that are set, or by words to put before its path and its arguments, with the file
+// reasons as descriptor 3. A command that is not cloned into a cgroup becomes the child of a mirrorguard, which takes on its user only
+// for the command itself.
+func (s *Side) Prepare(attr *syscall.SysProcAttr) (words []string, reasons *os.File, err error) {
 	if s.dir != "" {
-		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.fd
-		return nil
+		attr.UseCgroupFD, attr.CgroupFD = true, s.fd
+		return nil, nil, nil
 	}
 	if s.guard == "" {
-		return nil // then the group is all there is
+		return nil, nil, nil // then the group is all there is
 	}
-	var err error
 	if s.reasons, s.writes, err = os.Pipe(); err != nil {
-		return err
+		return nil, nil, err
 	}
-	args := []string{"mirrorguard", "tree"}
-	if c := cmd.SysProcAttr.Credential; c != nil {
-		args = append(args, "-u", userWord(c))
-		cmd.SysProcAttr.Credential = nil
+	words = []string{s.guard, "tree"}
+	if c := attr.Credential; c != nil {
+		words = append(words, "-u", userWord(c))
+		attr.Credential = nil
 	}
-	cmd.Args = append(append(args, "--", cmd.Path), cmd.Args...)
-	cmd.Path, cmd.ExtraFiles = s.guard, []*os.File{s.writes}
-	return nil
+	return append(words, "--"), s.writes, nil
 }
 
 // Kill ends all that runs here; pid is the command's. It does not wait.
