@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,6 +26,8 @@ type host struct {
 	dir, manifests, state, run string
 	args                       []string
 	user                       *syscall.Credential
+	disk                       string // size of the disk that holds the state alone, "" for none; see smallDisk
+	mounted                    *os.File
 	cmd                        *exec.Cmd
 	done                       chan struct{}
 	log                        *gbytes.Buffer
@@ -82,8 +85,11 @@ func (h *host) start() {
 	h.log = gbytes.NewBuffer()
 	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
 	h.cmd = exec.Command(bin+"/mirrorosd", args...)
-	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
+	if h.disk != "" {
+		onDisk(h.cmd, h.disk, h.state)
+	}
+	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	Expect(h.cmd.Start()).To(Succeed())
 	done := make(chan struct{})
 	h.done = done
@@ -103,8 +109,13 @@ func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
 	return h.ctlIn("", args...)
 }
 
+// ctlPatience ends a mirrorctl that gets no answer: its code is -1 then.
+const ctlPatience = 30 * time.Second
+
 func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
-	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), ctlPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
 	var o, e bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -106,6 +107,8 @@ type HostInfo struct {
 	Started     time.Time `json:"started"`
 	// Capabilities of the host, by name.
 	Capabilities any `json:"capabilities,omitempty"`
-	// Warnings for whoever looks after the host.
+	// Warnings for whoever looks after the host: what was so when the operator started.
 	Warnings []string `json:"warnings,omitempty"`
+	// Conditions that hold now and should not.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
