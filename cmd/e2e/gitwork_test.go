@@ -192,6 +192,7 @@ var _ = Describe("a manifest directory whose .git is a file", func() {
 		h.git("-C", "sub", "checkout", "-q", "next")
 		Eventually(h.copies).Should(Equal(map[string]int{"a": 1, "s2": 1, "t": 1}))
 		h.ready()
+		Expect(h.must("events", "--for", "stack/default")).To(ContainSubstring("in force: 1 created, 1 updated"), "all of it at once")
 		Expect(h.pidOf("a")).To(Equal(pid))
 		Eventually(h.status).Should(MatchRegexp(`main, dirty; disk the same`))
 
