@@ -91,9 +91,13 @@ func (op *operator) Shutdown(context.Context) error {
 type logReader struct{ logs *logs.Logs }
 
 func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOptions, line func([]byte) error) error {
-	return l.logs.Read(ctx, instance, logs.ReadOptions{
+	err := l.logs.Read(ctx, instance, logs.ReadOptions{
 		Follow: o.Follow, Tail: o.Tail, New: o.Tail == 0, Since: o.Since, Previous: o.Previous, Timestamps: o.Timestamps,
 	}, line)
+	if errors.Is(err, logs.ErrNoPrevious) {
+		return apiserver.ErrNoPrevious
+	}
+	return err
 }
 
 // stacks gives the applier to the API in its own words.

@@ -2,6 +2,7 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -76,9 +77,12 @@ type LogOptions struct {
 // LogReader reads the logs of instances.
 type LogReader interface {
 	// Read passes lines, with their newlines, to line until the end, the end of ctx, or an error of line. The bytes are valid until it
-	// returns. An error that is fs.ErrNotExist means that there is no log.
+	// returns. An error that is fs.ErrNotExist means that there is no log, ErrNoPrevious no such run.
 	Read(ctx context.Context, instance string, o LogOptions, line func([]byte) error) error
 }
+
+// ErrNoPrevious is what a LogReader answers when there was no run before the current one.
+var ErrNoPrevious = errors.New("no previous run")
 
 // Stacks plans and applies revisions. An error that is store.ErrNotFound or store.ErrConflict (the plan no longer fits) is told as such.
 type Stacks interface {
