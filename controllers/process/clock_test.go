@@ -79,7 +79,10 @@ var _ = Describe("a wall clock that was set between two operators", func() {
 
 		It("by "+step.String()+" lets a stop that is under way come to its end", func() {
 			w := newWorld(GinkgoTB())
-			w.put(proc("web", func(p *specs.Process) { p.Spec.TerminationGracePeriodSeconds = new(int64); *p.Spec.TerminationGracePeriodSeconds = 30 }))
+			w.put(proc("web", func(p *specs.Process) {
+				p.Spec.TerminationGracePeriodSeconds = new(int64)
+				*p.Spec.TerminationGracePeriodSeconds = 30
+			}))
 			w.wait(time.Minute)
 			w.rt.stubborn = true
 			w.edit("web", func(p *specs.Process) { p.Spec.Suspend = true })
