@@ -79,16 +79,22 @@ func process(name string, args []string, more ...string) string {
 	return doc
 }
 
+// command is the operator's.
+func (h *host) command() *exec.Cmd {
+	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
+	cmd := exec.Command(bin+"/mirrorosd", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
+	if h.disk != "" {
+		onDisk(cmd, h.disk, h.state)
+	}
+	return cmd
+}
+
 // start runs the operator and waits until its API answers.
 func (h *host) start() {
 	GinkgoHelper()
 	h.log = gbytes.NewBuffer()
-	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
-	h.cmd = exec.Command(bin+"/mirrorosd", args...)
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
-	if h.disk != "" {
-		onDisk(h.cmd, h.disk, h.state)
-	}
+	h.cmd = h.command()
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	Expect(h.cmd.Start()).To(Succeed())
 	done := make(chan struct{})
