@@ -243,7 +243,8 @@ func (h *host) end() {
 	}
 }
 
-// ours lists the processes that carry this host's directory in their arguments or directory: operator, guardian, workloads.
+// ours lists the processes that carry this host's directory in their arguments or directory, or whose program is
+// in it: operator, guardian, workloads.
 func (h *host) ours() []int {
 	var pids []int
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -251,7 +252,8 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
+		here := bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")
+		if !strings.HasPrefix(exe, h.dir+"/") && !(here && strings.HasPrefix(exe, bin+"/")) {
 			continue
 		}
 		var pid int

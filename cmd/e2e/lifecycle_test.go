@@ -52,7 +52,7 @@ func (h *host) program(name string) (path string, replace func()) {
 	GinkgoHelper()
 	data, err := os.ReadFile(bin + "/workload")
 	Expect(err).NotTo(HaveOccurred())
-	path = fmt.Sprintf("%s/%s-%d", bin, name, os.Getpid())
+	path = h.dir + "/" + name
 	n := 0
 	replace = func() {
 		GinkgoHelper()
@@ -61,7 +61,6 @@ func (h *host) program(name string) (path string, replace func()) {
 		Expect(os.Rename(path+".new", path)).To(Succeed())
 	}
 	replace()
-	DeferCleanup(os.Remove, path)
 	return path, replace
 }
 
