@@ -26,8 +26,8 @@ type host struct {
 	dir, manifests, state, run string
 	args                       []string
 	user                       *syscall.Credential
-	disk                       string // size of the disk that holds the state alone, "" for none; see smallDisk
-	mounted                    *os.File
+	wrap                       func(*exec.Cmd) // changes how the operator is started; nil for not at all
+	mounted                    *os.File        // the state directory of smallDisk
 	cmd                        *exec.Cmd
 	done                       chan struct{}
 	log                        *gbytes.Buffer
@@ -84,8 +84,8 @@ func (h *host) command() *exec.Cmd {
 	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
 	cmd := exec.Command(bin+"/mirrorosd", args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
-	if h.disk != "" {
-		onDisk(cmd, h.disk, h.state)
+	if h.wrap != nil {
+		h.wrap(cmd)
 	}
 	return cmd
 }

@@ -25,7 +25,7 @@ func (h *host) smallDisk(size string) bool {
 		GinkgoWriter.Printf("NOT TESTED: needs a mount namespace: %v %s\n", err, out)
 		return false
 	}
-	h.disk = size
+	h.wrap = func(cmd *exec.Cmd) { onDisk(cmd, size, h.state) }
 	return true
 }
 
@@ -72,18 +72,6 @@ func (h *host) fill() {
 func (h *host) drain() {
 	GinkgoHelper()
 	Expect(os.Remove(h.inside("fill"))).To(Succeed())
-}
-
-// copies counts the workloads on the host by their last argument, whatever the operator says.
-func (h *host) copies() map[string]int {
-	n := map[string]int{}
-	for _, pid := range h.ours() {
-		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-		if f := bytes.Split(bytes.TrimSuffix(args, []byte{0}), []byte{0}); alive(pid) && string(f[0]) == bin+"/workload" {
-			n[string(f[len(f)-1])]++
-		}
-	}
-	return n
 }
 
 var _ = Describe("a full disk", Label("namespaces"), func() {
