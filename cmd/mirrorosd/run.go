@@ -105,6 +105,9 @@ func (op *operator) open() (err error) {
 	if err := op.findWish(); err != nil {
 		return err
 	}
+	if err := op.logs.Bounded(); err != nil {
+		op.warnings = append(op.warnings, err.Error())
+	}
 	op.client = reconcile.NewClient(op.store, reconcile.ClientOptions{})
 	op.events = reconcile.NewRecorder(reconcile.RecorderOptions{Client: op.client, Component: "mirrorosd", Log: op.log})
 	op.source = source.New(source.Options{Root: op.Manifests, Log: op.log.WithName("source")})

@@ -21,3 +21,13 @@ func filesystem(dir string) (string, error) {
 	}
 	return filesystems[int64(st.Type)], nil
 }
+
+// roomOf tells what is left for this user where dir is.
+func roomOf(dir string) (room, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return room{}, err
+	}
+	block := uint64(st.Bsize)
+	return room{free: st.Bavail * block, size: st.Blocks * block, freeFiles: st.Ffree, files: st.Files}, nil
+}

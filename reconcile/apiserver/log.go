@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // log writes the lines of an instance, as they come when following.
@@ -37,6 +38,8 @@ func (s *Server) log(w http.ResponseWriter, r *request) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return apierrors.NewNotFound(r.groupResource(), r.name+"/log")
+	case errors.Is(err, ErrNoPrevious):
+		return statusError(http.StatusNotFound, metav1.StatusReasonNotFound, "there is no previous run of "+r.name)
 	}
 	return err
 }
