@@ -44,6 +44,7 @@ type claim struct {
 	Clock   int64  `json:"clock"`            // boot clock, ns
 	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
 
+	home     uint64 // inode of Cgroup, while this operator made it
 	ident    identity
 	stopping time.Time
 	exit     *Exit

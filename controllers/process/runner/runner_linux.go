@@ -53,6 +53,7 @@ type proc struct {
 	Instance
 	ident    identity
 	cgroup   string // "" where it has none of its own
+	home     uint64 // the inode of that; 0 when it is not known
 	pidfd    int    // -1 when there is nothing to watch
 	events   int    // descriptor of cgroup.events while draining, else -1
 	phase    phase
@@ -71,7 +72,7 @@ func newProc(c *claim) *proc {
 			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid,
 			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), Stopping: c.stopping,
 		},
-		ident: c.ident, cgroup: c.Cgroup, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
+		ident: c.ident, cgroup: c.Cgroup, home: c.home, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
 	}
 }
 
