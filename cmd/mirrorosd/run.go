@@ -62,6 +62,7 @@ func run(ctx context.Context, o options) error {
 	if !underGuard() {
 		return execGuard(o.State)
 	}
+	lean()
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // nobody reads the log any more: no reason to die
 	op := &operator{options: o, log: log, started: time.Now(), stopAll: make(chan struct{}, 1)}
 	if err := op.open(); err != nil {

@@ -45,6 +45,7 @@ type claim struct {
 	Awake   int64  `json:"awake,omitempty"`  // awake clock, ns
 	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
 
+	home                uint64 // inode of Cgroup, while this operator made it
 	ident               identity
 	announced, stopping moment
 	exit                *Exit
