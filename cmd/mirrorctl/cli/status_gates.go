@@ -78,6 +78,11 @@ func (c *command) askGates(ctx context.Context, a *statusAnswer, stacks []specs.
 	return nil
 }
 
+// gatesGood tells whether every gate serves.
+func (a *statusAnswer) gatesGood() bool {
+	return !slices.ContainsFunc(a.Gates, func(g gateStatus) bool { return !g.Ready })
+}
+
 func statusOfGate(g *specs.Gate) gateStatus {
 	out := gateStatus{Name: g.Name, Address: g.Status.Address, Snapshot: g.Status.Snapshot, Reason: specs.ReasonUnknown, Message: "not looked at yet",
 		Durability: g.Spec.Durability}
