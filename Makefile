@@ -9,7 +9,7 @@ FUZZTIME    ?= 30s
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 PROGRAMS    := mirrorosd mirrorguard mirrorctl
-DEMOS       := demomodel demoworker
+DEMOS       := demomodel demotools demoworker
 RACE        := ./reconcile/... ./controllers/... ./cmd/mirrorosd/...
 export CGO_ENABLED ?= 0
 

@@ -19,7 +19,7 @@ type rule func(tree) []string
 // leaves are the packages of controllers that any other may import, and that know neither specs nor the engine.
 var leaves = []string{
 	"controllers/process/runner", "controllers/process/sandbox", "controllers/process/logs", "controllers/process/probe",
-	"controllers/gate/proxy", "controllers/budget/ledger",
+	"controllers/gate/proxy", "controllers/gate/sockets", "controllers/budget/ledger",
 }
 
 // may makes a rule: of ours, the programs' own files below dirs import these alone, and what is below their own directory.

@@ -23,6 +23,7 @@ type chain struct {
 	key       ed25519.PrivateKey
 	file      *os.File
 	number    int
+	begun     time.Time // when the file was, by the wall clock
 	reached
 	// torn: there may be more in the file than size says, of a write that failed.
 	torn bool
@@ -127,7 +128,7 @@ func (c *chain) path(n int) string { return filepath.Join(c.dir, fileName(c.name
 
 // next begins the next file with what fill adds, and answers the one before it, which is still open; nil when there was none. After an
 // error the chain is where it was.
-func (c *chain) next(fill func()) (old *os.File, err error) {
+func (c *chain) next(at time.Time, fill func()) (old *os.File, err error) {
 	if err := c.heal(); err != nil {
 		return nil, err
 	}
@@ -152,7 +153,7 @@ func (c *chain) next(fill func()) (old *os.File, err error) {
 		c.reached = before
 		return nil, fmt.Errorf("cannot make audit log %q: %w", path, errors.Join(err, file.Close()))
 	}
-	old = c.file
+	old, c.begun = c.file, at
 	c.file, c.number, c.size, c.nameless = file, c.number+1, int64(len(c.buf)), true
 	return old, nil
 }

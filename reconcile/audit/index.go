@@ -106,7 +106,7 @@ func readIndex(dir string, pub ed25519.PublicKey) (*index, error) {
 	return decodeIndex(data, pub)
 }
 
-// openIndex reads the index for somebody who goes on writing: what is missing or damaged is made anew from the files, and told as a fault.
+// openIndex reads the index for somebody who goes on writing: one that is missing or damaged is empty, which is told as a fault.
 func openIndex(dir string, l *listing, pub ed25519.PublicKey) (x *index, fault string, err error) {
 	x, err = readIndex(dir, pub)
 	var other *otherKeyError
@@ -125,16 +125,7 @@ func openIndex(dir string, l *listing, pub ed25519.PublicKey) (x *index, fault s
 		}
 		fault = fmt.Sprintf("the index of chains was damaged (%v)", err)
 	}
-	x = &index{}
-	for chain, numbers := range l.chains {
-		e := &entry{Chain: chain}
-		if numbers[0] > 1 {
-			e.First = numbers[0]
-		}
-		x.entries = append(x.entries, e)
-	}
-	slices.SortFunc(x.entries, func(a, b *entry) int { return bytes.Compare([]byte(a.Chain), []byte(b.Chain)) })
-	return x, fmt.Sprintf("%s; it was made anew from the files of %d chains", fault, len(x.entries)), nil
+	return &index{}, fmt.Sprintf("%s; it was made anew from the files of %d chains", fault, len(l.chains)), nil
 }
 
 func (x *index) write(d *disk, dir string, key ed25519.PrivateKey, at time.Time) error {

@@ -28,6 +28,8 @@ func openLines(path string) (*lines, error) {
 	return &lines{f: f, r: bufio.NewReaderSize(f, size)}, nil
 }
 
+func newLines(r io.Reader) *lines { return &lines{r: bufio.NewReaderSize(r, 64<<10)} }
+
 // next answers the next line with its line break; it is good until the one after it is read. The end is io.EOF, also where half a line is.
 func (l *lines) next() ([]byte, error) {
 	line, err := l.r.ReadSlice('\n')
@@ -50,15 +52,18 @@ func (l *lines) next() ([]byte, error) {
 
 func (l *lines) close() { _ = l.f.Close() }
 
-// beginning reads the first record of a chain.
-func beginning(path string) (*note, error) {
+func firstLine(path string) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	l := &lines{f: f, r: bufio.NewReader(f)}
-	defer l.close()
-	line, err := l.next()
+	defer f.Close()
+	return newLines(f).next()
+}
+
+// beginning reads the first record of a chain.
+func beginning(path string) (*note, error) {
+	line, err := firstLine(path)
 	if err != nil {
 		return nil, err
 	}

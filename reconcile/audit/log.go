@@ -111,7 +111,7 @@ func (l *Log) begin(d *disk, found *listing) (*chain, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := takeStock(d, dir, found, x, pub)
+	t, err := takeStock(d, dir, found, x, l.key, now)
 	if err != nil {
 		return nil, err
 	}
@@ -119,7 +119,7 @@ func (l *Log) begin(d *disk, found *listing) (*chain, error) {
 		t.faults = append([]string{fault}, t.faults...)
 	}
 	c := &chain{disk: d, dir: dir, name: newChain(l.o.Writer, now), key: l.key}
-	if _, err := c.next(func() {
+	if _, err := c.next(now, func() {
 		c.note(now, &note{Kind: KindBegin, Key: Fingerprint(pub), Chains: t.chains, Faults: t.faults, Text: t.text()})
 		c.checkpoint(now)
 	}); err != nil {
@@ -166,7 +166,7 @@ func (t *taken) text() string {
 		out += fmt.Sprintf("; half a line of %d bytes was cut off", cut)
 	}
 	if unsigned > 0 {
-		out += fmt.Sprintf("; %d records that were not signed yet are signed by this", unsigned)
+		out += fmt.Sprintf("; %d records that were not signed yet are signed now", unsigned)
 	}
 	return out
 }

@@ -101,12 +101,12 @@ func (k *keeper) removable(found *listing, x *index) (files []kept, total int64,
 			if own && n >= k.number {
 				continue
 			}
-			times, end, err := spanOf(path)
+			end, err := endingOf(path)
 			if err != nil {
 				return nil, 0, fmt.Errorf("cannot read audit log %q: %w", path, err)
 			}
-			if times.to.After(to) {
-				to = times.to
+			if end.times.to.After(to) {
+				to = end.times.to
 			}
 			f := kept{chain: e.Chain, number: n, size: info.Size(), to: to, own: own}
 			f.seq, f.hash = end.last()

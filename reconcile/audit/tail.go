@@ -15,6 +15,8 @@ type ending struct {
 	rest [][]byte
 	// size up to the end of the last line, and the bytes of half a line after that.
 	size, half int64
+	// times of the lines of the file so far, as far as they are told.
+	times span
 }
 
 // readEnding reads a file from its end backwards to its last checkpoint.
@@ -44,6 +46,7 @@ func readEnding(f *os.File) (*ending, error) {
 			}
 		}
 		if e.signed != nil || window == size {
+			e.times = e.span()
 			return e, nil
 		}
 	}
@@ -71,16 +74,8 @@ func (s *span) add(t time.Time) {
 	}
 }
 
-// spanOf a file's lines. Clocks jump, so first and last line do not tell it: the last checkpoint does, with the lines after it.
-func spanOf(path string) (s span, e *ending, err error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return s, nil, err
-	}
-	defer f.Close()
-	if e, err = readEnding(f); err != nil {
-		return s, nil, err
-	}
+// span of the file's lines. Clocks jump, so first and last line do not tell it: the last checkpoint does, with the lines after it.
+func (e *ending) span() (s span) {
 	if e.signed != nil {
 		if n, err := parseNote(e.signed); err == nil {
 			s = span{n.From, n.To}
@@ -94,5 +89,15 @@ func spanOf(path string) (s span, e *ending, err error) {
 			}
 		}
 	}
-	return s, e, nil
+	return s
+}
+
+// endingOf a file by its path.
+func endingOf(path string) (*ending, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return readEnding(f)
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -192,8 +191,7 @@ func (w *walk) readHead(e *entry) (n *note, problem string) {
 		slices.SortStableFunc(w.claims, func(a, b claim) int { return int(min(1, max(-1, int64(a.seq)-int64(b.seq)))) })
 		return n, ""
 	}
-	_, missing := os.Lstat(filepath.Join(w.dir, w.name+headEnd))
-	if errors.Is(missing, fs.ErrNotExist) && (e == nil || e.Ended) { // of one that is not in the index its writer died as it began
+	if err == errNoHead && (e == nil || e.Ended) { // of one that is not in the index its writer died as it began
 		return nil, ""
 	}
 	return nil, err.Error()

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -170,6 +171,9 @@ var _ = Describe("Verify", func() {
 			Expect(err).NotTo(HaveOccurred())
 			defer f.Close()
 			for i, was := range []byte(read(name)) {
+				if testing.Short() && random.IntN(4) > 0 { // another quarter each time
+					continue
+				}
 				bit := byte(1) << random.IntN(8)
 				_, err := f.WriteAt([]byte{was ^ bit}, int64(i))
 				Expect(err).NotTo(HaveOccurred())

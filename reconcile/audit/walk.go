@@ -197,8 +197,8 @@ func (w *walk) checkpoint(line []byte) *Problem {
 	return nil
 }
 
-// broken says which of two lines was changed, when one does not follow from the other: the second one is as it was, when what comes after
-// it follows from it, or when it is signed.
+// broken says which of two lines was changed, when one does not follow from the other: surely the first, when the second is as it was,
+// which a third that follows from it shows, or its signature.
 func (w *walk) broken(line []byte, l *lines) *Problem {
 	second := bytes.Clone(line)
 	p, _ := placeOf(second)
@@ -209,11 +209,14 @@ func (w *walk) broken(line []byte, l *lines) *Problem {
 			intact = true
 		}
 	}
-	if intact && w.line > 1 {
-		w.line--
+	if w.line == 1 { // the one before is in another file
+		return w.wrong("record %d does not follow from the one before it: one of them was changed", p.seq)
+	}
+	w.line--
+	if intact {
 		return w.wrong("record %d was changed: its hash is not the one that the next record has", w.seq)
 	}
-	return w.wrong("record %d was changed: it does not follow from the one before it", p.seq)
+	return w.wrong("record %d was changed, or what record %d says of it", w.seq, p.seq)
 }
 
 // atEnd compares the end of the chain with what the index, the head and others say of it.

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"errors"
+	"os"
 	"runtime"
 	"sync"
 	"time"
@@ -218,11 +219,15 @@ func (l *Log) signed(c *chain) {
 func (l *Log) rotate(c *chain) {
 	limit := l.fileLimit()
 	retain, _ := l.retention()
-	old := l.now().Sub(c.times.from) > retain/8
+	old := l.now().Sub(c.begun) > retain/8
 	if c.size < c.patience || c.size < limit && !old {
 		return
 	}
-	before, err := c.next(func() { c.checkpoint(l.now()) })
+	var before *os.File
+	err := l.sign(c) // each file can be verified alone
+	if err == nil {
+		before, err = c.next(l.now(), func() { c.checkpoint(l.now()) })
+	}
 	if err != nil {
 		c.patience = c.size + 1<<20
 		return
