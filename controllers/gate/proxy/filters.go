@@ -83,11 +83,6 @@ func united(edits []strict.Edit) []strict.Edit {
 	return out
 }
 
-// compileFilters makes the filters of a rule.
-func compileFilters([]FilterConfig) (Filters, error) {
-	return nil, errors.New("this gate has no filters")
-}
-
 // answerFilters are stage 9: one after the other, each sees what the one before lets on.
 type answerFilters []*answerFilter
 

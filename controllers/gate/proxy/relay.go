@@ -125,7 +125,7 @@ func (r *relay) stream() *refusal {
 	r.head(length)
 	r.server.metrics.streams.add(r.name, 1)
 	defer r.server.metrics.streams.add(r.name, -1)
-	if r.flushes {
+	if r.flushes && r.resp.Waiting() {
 		_ = r.rc.Flush()
 	}
 	buf := buffers.Get().(*[]byte)
@@ -172,7 +172,7 @@ func (r *relay) look(p []byte) []byte {
 	return p
 }
 
-// pass has the filters look at a piece, writes what they let on, and flushes it.
+// pass has the filters look at a piece and writes what they let on. It flushes when the backend has no more to say yet.
 func (r *relay) pass(p []byte, end bool) *refusal {
 	p, bad := r.filters.piece(p, end)
 	if bad == nil && len(p) > 0 {
@@ -191,7 +191,7 @@ func (r *relay) send(p []byte) {
 		_ = r.rc.SetWriteDeadline(time.Now().Add(r.idle))
 	}
 	r.write(p)
-	if !r.gone && r.rc.Flush() != nil {
+	if !r.gone && r.resp.Waiting() && r.rc.Flush() != nil {
 		r.lost()
 	}
 }
@@ -221,6 +221,7 @@ func (r *relay) broken(bad *refusal) *refusal {
 	} else if r.events != nil {
 		_, body := r.dialect(reasons[bad.reason].status, bad.reason, "broken off by mirrorgate: "+bad.Error()+" (request "+r.id+")", r.id)
 		r.send(append(append([]byte("event: error\ndata: "), body...), '\n'))
+		_ = r.rc.Flush()
 	}
 	r.log.V(1).Info("Answer broken off", "request", r.id, "gate", r.name, "reason", r.reason, "error", bad.err)
 	panic(http.ErrAbortHandler)

@@ -273,3 +273,17 @@ func (v Value) Bool() (bool, error) {
 	}
 	return false, errors.New("must be true or false")
 }
+
+// Members calls visit with each member of an object, in the order of the text.
+func (v Value) Members(visit func(name string, value Value) error) error {
+	return v.members(func(raw []byte, value Value) error {
+		name, err := Value{Raw: raw}.Text()
+		if err != nil {
+			return err
+		}
+		return visit(name, value)
+	})
+}
+
+// IsString tells whether the value is a string.
+func (v Value) IsString() bool { return len(v.Raw) > 0 && v.Raw[0] == '"' }

@@ -1,0 +1,171 @@
+package proxy
+
+import (
+	"bytes"
+	"errors"
+	"slices"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/filter"
+	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
+)
+
+// textFilters are the filters of a rule over the texts of JSON. What hides or forbids looks at all strings, what asks for something looks at
+// what is said: an id need not be as an answer must be.
+type textFilters struct{ all, said *filter.Filter }
+
+// maxAnswer is the longest answer that is looked at; a longer one is refused.
+const maxAnswer = 8 << 20
+
+// compileFilters makes the filters of a rule.
+func compileFilters(configs []FilterConfig) (Filters, error) {
+	var all, said []filter.Config
+	for _, c := range configs {
+		f := filter.Config{Type: c.Type, On: c.On, Patterns: c.Patterns, Schema: c.Schema}
+		if c.Type == filter.RequirePattern || c.Type == filter.AnswerSchema {
+			said = append(said, f)
+		} else {
+			all = append(all, f)
+		}
+	}
+	a, err := filter.Compile(all)
+	if err != nil {
+		return nil, err
+	}
+	s, err := filter.Compile(said)
+	return &textFilters{a, s}, err
+}
+
+// Request looks at the texts of a request.
+func (f *textFilters) Request(body strict.Value) ([]strict.Edit, string, error) {
+	if !f.all.Looks(filter.Request) && !f.said.Looks(filter.Request) {
+		return nil, "", nil
+	}
+	texts, err := textsOf(body)
+	if err != nil {
+		return nil, "", err
+	}
+	return f.apply(filter.Request, texts)
+}
+
+// apply looks at texts, of which those that are pieces of one count as one. A text that is changed stands in the place of its first piece, and
+// nothing in that of the others.
+func (f *textFilters) apply(side filter.Side, texts []text) (edits []strict.Edit, refused string, err error) {
+	whole, pieces, err := joined(texts)
+	if err != nil {
+		return nil, "", err
+	}
+	v := f.all.Apply(side, whole)
+	if v.Refused != nil {
+		return nil, v.Refused.Error(), nil
+	}
+	var said []string
+	for i, text := range v.Texts {
+		if first := texts[pieces[i][0]]; first.said && (side == filter.Request || !first.aside) {
+			said = append(said, text)
+		}
+	}
+	if s := f.said.Apply(side, said); s.Refused != nil {
+		return nil, s.Refused.Error(), nil
+	}
+	for i, text := range v.Texts {
+		if text == whole[i] {
+			continue
+		}
+		for n, at := range pieces[i] {
+			if n > 0 {
+				text = ""
+			}
+			edits = append(edits, texts[at].Replace("redacted", strict.Quote(text)))
+		}
+	}
+	return edits, "", nil
+}
+
+// joined puts the pieces of each text together, in the order in which the texts begin, and tells which pieces each has.
+func joined(texts []text) (whole []string, pieces [][]int, err error) {
+	place := map[string]int{}
+	for i, t := range texts {
+		s, err := t.Text()
+		if err != nil {
+			return nil, nil, err
+		}
+		at, known := place[t.of]
+		if !known || !t.said {
+			at = len(whole)
+			place[t.of] = at
+			whole, pieces = append(whole, ""), append(pieces, nil)
+		}
+		whole[at] += s
+		pieces[at] = append(pieces[at], i)
+	}
+	return whole, pieces, nil
+}
+
+// Answer begins to look at an answer.
+func (f *textFilters) Answer(media string) AnswerFilter {
+	if !f.all.Looks(filter.Response) && !f.said.Looks(filter.Response) {
+		return nil
+	}
+	return &textAnswer{filters: f, events: media == "text/event-stream"}
+}
+
+// textAnswer holds an answer back until it is whole: what a filter refuses must not have begun, and what it hides may be cut over pieces.
+type textAnswer struct {
+	filters *textFilters
+	events  bool
+	held    []byte
+}
+
+// Piece holds a piece back.
+func (a *textAnswer) Piece(p []byte) ([]byte, string, error) {
+	if len(a.held)+len(p) > maxAnswer {
+		return nil, "", errors.New("the answer is too long to be looked at")
+	}
+	a.held = append(a.held, p...)
+	return nil, "", nil
+}
+
+// End gives the answer as the filters let it on.
+func (a *textAnswer) End() ([]byte, string, error) {
+	if len(a.held) == 0 {
+		return nil, "", nil
+	}
+	texts, err := a.texts()
+	if err != nil {
+		return nil, "", err
+	}
+	edits, refused, err := a.filters.apply(filter.Response, texts)
+	if refused != "" || err != nil {
+		return nil, refused, err
+	}
+	return strict.Apply(a.held, edits), "", nil
+}
+
+// texts of all of the answer: of each event, or of the JSON that it is.
+func (a *textAnswer) texts() (all []text, err error) {
+	if !a.events {
+		return textsAt(a.held, 0)
+	}
+	at := 0
+	for line := range bytes.Lines(a.held) {
+		if data, ok := bytes.CutPrefix(line, []byte("data:")); ok && !slices.Contains([]string{"", "[DONE]"}, string(bytes.TrimSpace(data))) {
+			found, err := textsAt(data, at+len("data:"))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, found...)
+		}
+		at += len(line)
+	}
+	return all, nil
+}
+
+// textsAt gives the texts of JSON that begins at a place.
+func textsAt(json []byte, at int) ([]text, error) {
+	v, err := strict.Check(json)
+	if err != nil {
+		return nil, err
+	}
+	v.At += at
+	return textsOf(v)
+}
