@@ -1,9 +1,17 @@
 package specs
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
 
 var gateColumns = []Column{nameColumn,
-	column("Address", "string", "Where it listens.", func(g *Gate) any { return g.Status.Address }),
+	column("Address", "string", "Where it listens, or is to.", func(g *Gate) any {
+		return cmp.Or(g.Status.Address, g.Spec.Listen.Address, g.Spec.Listen.Unix)
+	}),
 	column("Status", "string", "Ready, or the reason why not.", func(g *Gate) any { return reasonOf(g.Status.Conditions, ConditionReady) }),
 	column("Routes", "integer", "Routes that it serves.", func(g *Gate) any { return int64(g.Status.Routes) }),
 	column("Rules", "integer", "Rules that are in force there.", func(g *Gate) any { return int64(g.Status.Rules) }),
@@ -11,6 +19,8 @@ var gateColumns = []Column{nameColumn,
 	wide(column("Snapshot", "integer", "Number of the configuration that it runs.", func(g *Gate) any { return g.Status.Snapshot })),
 	wide(column("Requests", "integer", "Requests since the gate's process began.", func(g *Gate) any { return g.Status.Requests })),
 	wide(column("Refused", "integer", "Requests that were refused.", func(g *Gate) any { return g.Status.Refused })),
+	wide(column("Streams", "integer", "Streams that are open.", func(g *Gate) any { return int64(g.Status.OpenStreams) })),
+	wide(column("Why", "string", "Why the gate exists.", func(g *Gate) any { return g.Spec.Why })),
 }
 
 var routeColumns = []Column{nameColumn,
@@ -21,6 +31,10 @@ var routeColumns = []Column{nameColumn,
 	}),
 	column("Status", "string", "Ready, or the reason why not.", func(r *Route) any { return reasonOf(r.Status.Conditions, ConditionReady) }),
 	ageColumn,
+	wide(column("Match", "string", "Models, path or hosts that are the route's.", func(r *Route) any {
+		m := r.Spec.Match
+		return cut(strings.Join(append(append(slices.Clone(m.Models), m.Hosts...), m.Path), " "), 60)
+	})),
 	wide(column("Why", "string", "Why the route exists.", func(r *Route) any { return r.Spec.Why })),
 }
 
@@ -41,10 +55,11 @@ var gateRuleColumns = []Column{nameColumn,
 	column("Status", "string", "Ready, or the reason why not.", func(r *GateRule) any { return reasonOf(r.Status.Conditions, ConditionReady) }),
 	column("Reason", "string", "What a refused client is told.", func(r *GateRule) any { return cut(r.Spec.Reason, 60) }),
 	ageColumn,
+	wide(column("For", "string", "Whom it is for.", func(r *GateRule) any { return r.Spec.Principals.Short() })),
 	wide(column("Hits", "integer", "Requests that it decided or filtered.", func(r *GateRule) any { return r.Status.Hits })),
 	wide(column("Shadow Hits", "integer", "Requests that it would have decided or filtered.", func(r *GateRule) any { return r.Status.ShadowHits })),
 	wide(column("Last Match", "date", "Time since it matched last.", func(r *GateRule) any { return dateOf(r.Status.LastMatch) })),
-	wide(column("Expires", "string", "When it ends.", func(r *GateRule) any { return dateOf(r.Spec.Expires) })),
+	wide(column("Expires", "string", "When it ends, in UTC.", func(r *GateRule) any { return dateOf(r.Spec.Expires) })),
 }
 
 var principalColumns = []Column{nameColumn,
@@ -53,6 +68,21 @@ var principalColumns = []Column{nameColumn,
 	column("Tokens", "integer", "Tokens that are valid now.", func(p *Principal) any { return int64(p.Status.Tokens) }),
 	column("Instances", "integer", "Instances that act as it now.", func(p *Principal) any { return int64(p.Status.Instances) }),
 	ageColumn,
-	wide(column("Next Expiry", "string", "When the first of its tokens ends.", func(p *Principal) any { return dateOf(p.Status.NextExpiry) })),
+	wide(column("Next Expiry", "string", "When the first of its tokens ends, in UTC.", func(p *Principal) any { return dateOf(p.Status.NextExpiry) })),
 	wide(column("Why", "string", "Why the identity exists.", func(p *Principal) any { return p.Spec.Why })),
+}
+
+// Short says in a few words whom a rule is for.
+func (p *PrincipalSelector) Short() string {
+	if p == nil || p.All {
+		return "all"
+	}
+	words := slices.Clone(p.Names)
+	for _, t := range p.Types {
+		words = append(words, "any "+string(t))
+	}
+	for _, k := range slices.Sorted(maps.Keys(p.MatchLabels)) {
+		words = append(words, k+"="+p.MatchLabels[k])
+	}
+	return cut(strings.Join(words, ", "), 60)
 }

@@ -38,6 +38,7 @@ func (d *Document) Declared() map[string]any {
 		}
 		if data, err := k8syaml.YAMLToJSON(d.Text); err == nil {
 			_ = k8sjson.UnmarshalCaseSensitivePreserveInts(data, &d.declared)
+			nameFields(d.declared)
 		}
 	})
 	return d.declared

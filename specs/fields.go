@@ -58,6 +58,9 @@ func listFields(t reflect.Type, at ...int) []typeField {
 	return list
 }
 
+// has tells whether there is a field of this name.
+func (f *typeFields) has(name string) bool { return f.byName[name] != nil }
+
 // indirect is what a pointer type points to.
 func indirect(t reflect.Type) reflect.Type {
 	for t.Kind() == reflect.Pointer {

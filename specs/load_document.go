@@ -114,7 +114,7 @@ func (w *walker) object(root *yaml.Node) Object {
 	for _, e := range Validate(o) {
 		w.validation(root, e)
 	}
-	for _, label := range []string{LabelStack, LabelProcess, LabelTemplateHash} {
+	for _, label := range []string{LabelStack, LabelSystem, LabelProcess, LabelTemplateHash} {
 		if _, set := o.GetLabels()[label]; set {
 			at := "metadata.labels[" + label + "]"
 			w.faultAt(find(root, at), at, byOperator)

@@ -19,6 +19,8 @@ var GroupVersion = schema.GroupVersion{Group: GroupName, Version: Version}
 const (
 	// LabelStack names the Stack that owns an object. Objects made through the API have none.
 	LabelStack = "mirroros.dev/stack"
+	// LabelSystem with the value "true" marks what the operator made for itself.
+	LabelSystem = "mirroros.dev/system"
 	// LabelProcess and LabelTemplateHash stand on every Instance.
 	LabelProcess      = "mirroros.dev/process"
 	LabelTemplateHash = "mirroros.dev/template-hash"
@@ -37,7 +39,12 @@ const (
 	// AnnotationDirectory is the directory that relative paths of an object made through the API start from.
 	// For an object from a file it is the file's own directory and is not written.
 	AnnotationDirectory = "mirroros.dev/directory"
+	// AnnotationExecutable is the digest of a process' program that its copies are being replaced for, one by one; written by the operator.
+	AnnotationExecutable = "mirroros.dev/executable"
 )
+
+// SystemGate is the name of the process that all gates are; the operator makes it, and nobody else may.
+const SystemGate = "mirrorgate"
 
 // Object is what every kind here is: Kubernetes metadata around a spec and a status.
 // Objects that came from the store are shared and must not be changed; DeepCopyObject gives one that may be.

@@ -41,6 +41,9 @@ func validateName(o Object, at *field.Path) field.ErrorList {
 	} else if instanceEnding.MatchString(name) {
 		return field.ErrorList{field.Invalid(at, name, "ends as the names of instances do; choose another")}
 	}
+	if _, ok := o.(*Principal); ok && strings.HasPrefix(name, PrincipalOfSystem) {
+		return field.ErrorList{field.Invalid(at, name, "is one of the operator's own; choose a name without system/")}
+	}
 	var faults field.ErrorList
 	for _, m := range check(name) {
 		faults = append(faults, field.Invalid(at, name, m))
@@ -86,6 +89,7 @@ var knownAnnotations = map[string]func(o Object, value string) string{
 	AnnotationResumeAt:      validTime,
 	AnnotationSuspendReason: func(Object, string) string { return "" },
 	AnnotationDirectory:     func(Object, string) string { return "" },
+	AnnotationExecutable:    func(Object, string) string { return "" },
 }
 
 func validTime(_ Object, v string) string {

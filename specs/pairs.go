@@ -2,14 +2,15 @@ package specs
 
 import "go.yaml.in/yaml/v3"
 
-// pairs calls fn for every key of a mapping: its own, which must not repeat, and then those that it merges and does not have.
-func (w *walker) pairs(n *yaml.Node, fn func(k, v *yaml.Node)) {
+// pairs calls fn for every key of a mapping: its own, which must not repeat, and then those that it merges and does not have. A key must
+// be text, or one that YAML reads otherwise and that isField knows.
+func (w *walker) pairs(n *yaml.Node, isField func(string) bool, fn func(k, v *yaml.Node)) {
 	if !w.knownTag(n) {
 		return
 	}
 	var own seenKeys
-	w.ownPairs(n, &own, fn)
-	w.mergedPairs(n, &own, fn, 0)
+	w.ownPairs(n, &own, isField, fn)
+	w.mergedPairs(n, &own, isField, fn, 0)
 }
 
 // seenKeys are the keys of a mapping so far. Few keys are found faster in a list.
@@ -41,7 +42,7 @@ func (s *seenKeys) add(n *yaml.Node) {
 	}
 }
 
-func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node)) {
+func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, isField func(string) bool, fn func(k, v *yaml.Node)) {
 	for i := 0; i+1 < len(n.Content) && !w.done(); i += 2 {
 		mark, v := n.Content[i], n.Content[i+1]
 		k := deref(mark)
@@ -56,7 +57,7 @@ func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node)
 			w.faultBelow(mark, k.Value, "is set twice, first in line %d", w.doc.Line+first.Line-1)
 			continue
 		}
-		if _, isText := scalar(k).(string); !isText {
+		if _, isText := scalar(k).(string); !isText && !isField(k.Value) {
 			w.fault(mark, "the key %s is read as no text by YAML; put it in quotes: %s", k.Value, quote(k.Value))
 			continue
 		}
@@ -65,7 +66,7 @@ func (w *walker) ownPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node)
 	}
 }
 
-func (w *walker) mergedPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.Node), depth int) {
+func (w *walker) mergedPairs(n *yaml.Node, seen *seenKeys, isField func(string) bool, fn func(k, v *yaml.Node), depth int) {
 	for i := 0; i+1 < len(n.Content) && !w.done(); i += 2 {
 		if !isMerge(n.Content[i]) {
 			continue
@@ -80,13 +81,13 @@ func (w *walker) mergedPairs(n *yaml.Node, seen *seenKeys, fn func(k, v *yaml.No
 				return
 			}
 			var own seenKeys
-			w.ownPairs(m, &own, func(k, v *yaml.Node) {
+			w.ownPairs(m, &own, isField, func(k, v *yaml.Node) {
 				if seen.find(k.Value) == nil {
 					seen.add(k)
 					fn(k, v)
 				}
 			})
-			w.mergedPairs(m, seen, fn, depth+1)
+			w.mergedPairs(m, seen, isField, fn, depth+1)
 		}
 	}
 }

@@ -1,9 +1,9 @@
 package specs
 
 import (
+	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -29,6 +29,11 @@ func (o *Process) Default() {
 	for i := range s.DependsOn {
 		or(&s.DependsOn[i].Condition, DependencyReady)
 	}
+	for i := range s.Ports {
+		if s.Ports[i].ServicePort != 0 {
+			or(&s.Ports[i].AppProtocol, AppHTTP)
+		}
+	}
 	for i := range s.ConfigFiles {
 		or(&s.ConfigFiles[i].OnChange, ConfigChangeRestart)
 	}
@@ -45,10 +50,7 @@ func (s *ProcessSpec) defaultStruct() {
 	orPointer(&b.Max, metav1.Duration{Duration: max(DefaultBackoffMax, b.Initial.Duration)})
 	orPointer(&b.ResetAfter, metav1.Duration{Duration: DefaultBackoffResetAfter})
 	l := made(&s.Log)
-	if l.MaxBytes == nil {
-		l.MaxBytes = resource.NewQuantity(DefaultLogMaxBytes, resource.BinarySI)
-	}
-	_ = l.MaxBytes.String() // a quantity writes down its text when first asked, and objects in the store are read by many at once
+	orQuantity(&l.MaxBytes, DefaultLogMaxBytes)
 	or(&made(&s.Strategy).Type, StrategyRecreate)
 }
 
@@ -100,11 +102,50 @@ func made[T any](field **T) *T {
 	return *field
 }
 
-// References to the processes it depends on.
+// References to the objects that it depends on, to its principal, and to the gates that it is told the addresses of.
 func (o *Process) References() []Ref {
 	var refs []Ref
 	for i, d := range o.Spec.DependsOn {
-		refs = append(refs, Ref{FromField: dependencyField(i), Kind: "Process", Name: d.Process})
+		if d.Route != "" {
+			refs = append(refs, Ref{FromField: fmt.Sprintf("spec.dependsOn[%d].route", i), Kind: "Route", Name: d.Route})
+		} else {
+			refs = append(refs, Ref{FromField: fmt.Sprintf("spec.dependsOn[%d].process", i), Kind: "Process", Name: d.Process})
+		}
 	}
+	if p := o.Spec.Principal; p != "" {
+		refs = append(refs, Ref{FromField: "spec.principal", Kind: "Principal", Name: p})
+	}
+	if p := o.Spec.Proxy; p != nil {
+		refs = append(refs, Ref{FromField: "spec.proxy.gate", Kind: "Gate", Name: p.Gate})
+	}
+	eachGateVariable(&o.Spec, func(at, name string) {
+		gate, _ := gateOf(name)
+		refs = append(refs, Ref{FromField: at, Kind: "Gate", Name: gate})
+	})
 	return refs
+}
+
+// eachGateVariable calls fn for every variable of a gate that a process expands, once, with the field that has it first.
+func eachGateVariable(s *ProcessSpec, fn func(at, name string)) {
+	seen := map[string]bool{}
+	for _, e := range s.Env {
+		seen[e.Name] = true // the process' own
+	}
+	look := func(at, text string) {
+		for _, name := range Variables(text) {
+			if _, ok := gateOf(name); ok && !seen[name] {
+				seen[name] = true
+				fn(at, name)
+			}
+		}
+	}
+	for i, a := range s.Command {
+		look(fmt.Sprintf("spec.command[%d]", i), a)
+	}
+	for i, a := range s.Args {
+		look(fmt.Sprintf("spec.args[%d]", i), a)
+	}
+	for i, e := range s.Env {
+		look(fmt.Sprintf("spec.env[%d].value", i), e.Value)
+	}
 }

@@ -17,8 +17,8 @@ type Process struct {
 
 // ProcessSpec is the desired state of a Process.
 //
-// The template is version, command, args, workingDir, env, envFrom, ports, user and group: a change of any of these replaces
-// the instances. A change of anything else touches none.
+// The template is version, command, args, workingDir, env, envFrom, ports, user, group, principal and proxy: a change of any of these
+// replaces the instances. A change of anything else touches none; servicePort and appProtocol of a port are the gate's, and not in it.
 type ProcessSpec struct {
 	// Why this process exists, in a sentence, for whoever finds it running.
 	Why string `json:"why,omitempty"`

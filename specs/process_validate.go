@@ -1,10 +1,8 @@
 package specs
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -21,7 +19,8 @@ const (
 	MinLogBytes = 64 << 10
 )
 
-func dependencyField(i int) string { return "spec.dependsOn[" + strconv.Itoa(i) + "].process" }
+// SystemProcess is the name of the process that the operator makes for its gates.
+const SystemProcess = "mirrorgate"
 
 // Validate tells everything that is wrong in the process by itself.
 func (o *Process) Validate() field.ErrorList {
@@ -37,6 +36,7 @@ func (o *Process) Validate() field.ErrorList {
 	v.environment()
 	v.references()
 	v.count()
+	v.strategy()
 	v.dependencies()
 	v.probes()
 	v.restarts()
@@ -48,23 +48,10 @@ func (o *Process) Validate() field.ErrorList {
 
 // processValidator gathers the faults of one process.
 type processValidator struct {
-	p      *Process
-	s      *ProcessSpec
-	spec   *field.Path
-	faults field.ErrorList
-}
-
-func (v *processValidator) add(e ...*field.Error) { v.faults = append(v.faults, e...) }
-
-func (v *processValidator) invalid(at *field.Path, value any, format string, args ...any) {
-	v.add(field.Invalid(at, value, fmt.Sprintf(format, args...)))
-}
-
-// text refuses what no argument, variable or path can hold.
-func (v *processValidator) text(at *field.Path, s string) {
-	if strings.IndexByte(s, 0) >= 0 {
-		v.invalid(at, s, "must not have a NUL byte")
-	}
+	checks
+	p    *Process
+	s    *ProcessSpec
+	spec *field.Path
 }
 
 func (v *processValidator) program() {
@@ -98,10 +85,29 @@ func (v *processValidator) identity() {
 			v.invalid(v.spec.Child(f.name), f.value, "must be the name or the number of a %s", f.name)
 		}
 	}
+	if at, p := v.spec.Child("principal"), v.s.Principal; strings.Contains(p, "/") {
+		v.invalid(at, p, "must be the name of a Principal; without one it is %s%s", PrincipalOfProcess, v.p.Name)
+	} else if p != "" {
+		v.name(at, p, "")
+	}
+	if v.p.Name == SystemProcess && v.p.Labels[LabelSystem] != "true" {
+		v.invalid(field.NewPath("metadata", "name"), v.p.Name, "is the operator's own process; choose another name")
+	}
 }
 
 func (v *processValidator) ports() {
 	names, numbers := map[string]bool{}, map[int32]bool{}
+	number := func(at *field.Path, n int32) {
+		switch {
+		case n == 0:
+			return
+		case n < 1 || n > 65535:
+			v.invalid(at, n, "must be from 1 to 65535")
+		case numbers[n]:
+			v.add(field.Duplicate(at, n))
+		}
+		numbers[n] = true
+	}
 	for i, p := range v.s.Ports {
 		at := v.spec.Child("ports").Index(i)
 		switch {
@@ -115,15 +121,13 @@ func (v *processValidator) ports() {
 			}
 		}
 		names[p.Name] = true
-		if p.Port == 0 {
-			continue
+		number(at.Child("port"), p.Port)
+		number(at.Child("servicePort"), p.ServicePort)
+		if p.ServicePort != 0 {
+			v.oneOf(at.Child("appProtocol"), string(p.AppProtocol), string(AppHTTP), string(AppH2C), string(AppTCP))
+		} else if p.AppProtocol != "" {
+			v.add(field.Forbidden(at.Child("appProtocol"), "says what clients of a servicePort speak, and there is none"))
 		}
-		if p.Port < 1 || p.Port > 65535 {
-			v.invalid(at.Child("port"), p.Port, "must be from 1 to 65535")
-		} else if numbers[p.Port] {
-			v.add(field.Duplicate(at.Child("port"), p.Port))
-		}
-		numbers[p.Port] = true
 	}
 }
 
@@ -141,51 +145,46 @@ func (v *processValidator) count() {
 	if v.s.MinReadySeconds < 0 {
 		v.invalid(v.spec.Child("minReadySeconds"), v.s.MinReadySeconds, "must not be negative")
 	}
-	if at, t := v.spec.Child("strategy", "type"), v.s.Strategy.Type; slices.Contains([]StrategyType{"RollingUpdate", "BlueGreen", "Canary"}, t) {
+}
+
+func (v *processValidator) strategy() {
+	at, t := v.spec.Child("strategy", "type"), v.s.Strategy.Type
+	if slices.Contains([]StrategyType{"BlueGreen", "Canary"}, t) {
 		v.add(field.Forbidden(at, string(t)+" "+notYet))
-	} else {
-		v.oneOf(at, string(t), string(StrategyRecreate))
+		return
 	}
-}
-
-// oneOf refuses a value that is none of those known.
-func (v *processValidator) oneOf(at *field.Path, value string, known ...string) {
-	if !slices.Contains(known, value) {
-		v.add(notSupported(at, value, known))
+	v.oneOf(at, string(t), string(StrategyRecreate), string(StrategyRollingUpdate))
+	for _, p := range v.s.Ports {
+		if p.Port != 0 && t == StrategyRollingUpdate {
+			v.invalid(at, string(t), "starts a new copy beside the old one, and port %d is for one alone: leave port out and give clients a servicePort, "+
+				"or write Recreate", p.Port)
+			return
+		}
 	}
-}
-
-// notSupported says which values there are, and which one may be meant.
-func notSupported(at *field.Path, value string, known []string) *field.Error {
-	return field.Invalid(at, value, "must be "+orList(known)+DidYouMean(value, known))
-}
-
-// orList is A, B or C.
-func orList(words []string) string {
-	if len(words) < 2 {
-		return strings.Join(words, "")
-	}
-	return strings.Join(words[:len(words)-1], ", ") + " or " + words[len(words)-1]
 }
 
 func (v *processValidator) dependencies() {
-	seen := map[string]bool{}
+	seen := map[Dependency]bool{}
 	for i, d := range v.s.DependsOn {
 		at := v.spec.Child("dependsOn").Index(i)
-		switch {
-		case d.Process == "":
-			v.add(field.Required(at.Child("process"), "the name of the Process to wait for"))
-		case d.Process == v.p.Name:
-			v.invalid(at.Child("process"), d.Process, "a process cannot wait for itself")
-		case seen[d.Process]:
-			v.add(field.Duplicate(at.Child("process"), d.Process))
-		default:
-			for _, m := range validation.IsDNS1123Label(d.Process) {
-				v.invalid(at.Child("process"), d.Process, "%s", m)
-			}
+		name, known := d.Process, []string{string(DependencyStarted), string(DependencyReady), string(DependencyCompleted)}
+		here := at.Child("process")
+		if d.Route != "" {
+			name, known, here = d.Route, []string{string(DependencyReady)}, at.Child("route")
 		}
-		seen[d.Process] = true
-		v.oneOf(at.Child("condition"), string(d.Condition), string(DependencyStarted), string(DependencyReady), string(DependencyCompleted))
+		same := Dependency{Process: d.Process, Route: d.Route}
+		switch {
+		case d.Process != "" && d.Route != "":
+			v.add(field.Forbidden(here, "there is a process already: write one of both"))
+		case d.Process == v.p.Name && name != "" && d.Route == "":
+			v.invalid(here, name, "a process cannot wait for itself")
+		case seen[same]:
+			v.add(field.Duplicate(here, name))
+		default:
+			v.name(here, name, "the name of the Process to wait for, or route: NAME")
+		}
+		seen[same] = true
+		v.oneOf(at.Child("condition"), string(d.Condition), known...)
 	}
 }
 

@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -29,8 +30,9 @@ func (v *processValidator) environment() {
 		if e.Value != "" {
 			v.add(field.Forbidden(at.Child("valueFrom"), "there is a value already: write one of both"))
 		}
-		v.fileSource(at.Child("valueFrom"), e.ValueFrom.File)
+		v.valueFrom(at.Child("valueFrom"), e.ValueFrom)
 	}
+	v.proxy()
 	for i, e := range v.s.EnvFrom {
 		at := v.spec.Child("envFrom").Index(i)
 		v.fileSource(at, e.File)
@@ -42,7 +44,32 @@ func (v *processValidator) environment() {
 	}
 }
 
-func (v *processValidator) fileSource(at *field.Path, f *FileSource) {
+// valueFrom checks where a value comes from: exactly one of file and token.
+func (v *processValidator) valueFrom(at *field.Path, from *EnvVarSource) {
+	switch {
+	case from.File != nil && from.Token != nil:
+		v.add(field.Forbidden(at.Child("token"), "there is a file already: write one of both"))
+	case from.Token != nil:
+		v.tokenTTL(at.Child("token", "ttl"), from.Token.TTL)
+	default:
+		v.fileSource(at, from.File)
+	}
+}
+
+// proxy checks the gate that the process reaches other hosts through.
+func (v *processValidator) proxy() {
+	if v.s.Proxy == nil {
+		return
+	}
+	v.name(v.spec.Child("proxy", "gate"), v.s.Proxy.Gate, "the name of a Gate with routes of protocol CONNECT")
+	for i, e := range v.s.Env {
+		if slices.Contains(proxyVariables, e.Name) {
+			v.invalid(v.spec.Child("env").Index(i).Child("name"), e.Name, "spec.proxy sets it: remove one of both")
+		}
+	}
+}
+
+func (v *checks) fileSource(at *field.Path, f *FileSource) {
 	switch {
 	case f == nil:
 		v.add(field.Required(at.Child("file"), "write file: {path: PATH}"))
@@ -95,6 +122,14 @@ func (v *processValidator) builtin() map[string]variable {
 	}
 	for _, p := range v.s.Ports {
 		vars[PortVariable(p.Name)], vars[VarPort] = variable{known: true}, variable{known: true}
+	}
+	for _, name := range gateVariables(v.s) {
+		vars[name] = variable{known: true} // what it leads to is a reference
+	}
+	if v.s.Proxy != nil {
+		for _, name := range proxyVariables {
+			vars[name] = variable{known: true, secret: true} // a token is in it
+		}
 	}
 	if v.s.StateDirectory != "" {
 		vars[VarStateDirectory] = variable{known: true}

@@ -75,7 +75,7 @@ var custom = map[reflect.Type]leaf{
 	reflect.TypeFor[metav1.Duration]():    (*walker).duration,
 	reflect.TypeFor[resource.Quantity]():  (*walker).quantity,
 	reflect.TypeFor[intstr.IntOrString](): (*walker).intOrString,
-	reflect.TypeFor[metav1.Time]():        (*walker).refuse,
+	reflect.TypeFor[metav1.Time]():        (*walker).time,
 	reflect.TypeFor[metav1.MicroTime]():   (*walker).refuse,
 }
 
@@ -176,6 +176,21 @@ func (w *walker) duration(n *yaml.Node, v reflect.Value) bool {
 		return false
 	}
 	w.fault(n, "%s is not a duration, such as 500ms, 30s, 5m or 1h30m", quote(n.Value))
+	return false
+}
+
+// time reads a point in time, in whole seconds: that is what an object keeps of it.
+func (w *walker) time(n *yaml.Node, v reflect.Value) bool {
+	switch x := scalar(n).(type) {
+	case nil:
+		return w.noValue(n)
+	case string:
+		if t, err := time.Parse(time.RFC3339, x); err == nil && t.Nanosecond() == 0 && !strings.Contains(x, ".") {
+			v.Set(reflect.ValueOf(metav1.NewTime(t.UTC())))
+			return true
+		}
+	}
+	w.fault(n, "%s is not a time with date, hour and zone, such as 2026-11-23T15:04:05Z", quote(n.Value))
 	return false
 }
 

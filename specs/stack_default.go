@@ -8,6 +8,7 @@ func (o *Stack) Default() {
 	s := &o.Spec
 	or(&s.Source.Path, ".")
 	or(&s.Sync, SyncAuto)
+	or(&s.Locality, LocalityLocalFirst)
 	or(&s.DeletionPolicy, DeletionDelete)
 	p := made(&s.Prune)
 	orPointer(&p.Enabled, true)

@@ -10,7 +10,7 @@ import (
 
 // Validate tells everything that is wrong in the stack by itself.
 func (o *Stack) Validate() field.ErrorList {
-	if p := o.Spec.Prune; p == nil || p.MaxDeletePercent == nil {
+	if p := o.Spec.Prune; p == nil || p.MaxDeletePercent == nil || o.Spec.Locality == "" {
 		o = Copy(o)
 		o.Default()
 	}
@@ -31,6 +31,7 @@ func (o *Stack) Validate() field.ErrorList {
 		known       []string
 	}{
 		{"sync", string(o.Spec.Sync), []string{string(SyncAuto), string(SyncManual)}},
+		{"locality", string(o.Spec.Locality), []string{string(LocalitySealed), string(LocalityLocalFirst), string(LocalityOpen)}},
 		{"deletionPolicy", string(o.Spec.DeletionPolicy), []string{string(DeletionDelete), string(DeletionOrphan)}},
 	} {
 		if !slices.Contains(f.known, f.value) {

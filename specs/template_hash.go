@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"slices"
 )
 
 // template is what instances are made from. Its JSON is what TemplateHash digests: a field that is added must be left out when empty,
@@ -18,13 +19,25 @@ type template struct {
 	Ports      []ProcessPort   `json:"ports,omitempty"`
 	User       string          `json:"user,omitempty"`
 	Group      string          `json:"group,omitempty"`
+	Principal  string          `json:"principal,omitempty"`
+	Proxy      *ProcessProxy   `json:"proxy,omitempty"`
+}
+
+// templatePorts are the ports as an instance has them: what the gate holds before them changes nothing in it.
+func templatePorts(ports []ProcessPort) []ProcessPort {
+	out := slices.Clone(ports)
+	for i := range out {
+		out[i].ServicePort, out[i].AppProtocol = 0, ""
+	}
+	return out
 }
 
 // TemplateHash names the template of a process: ten lower-case hexadecimal digits. workingDir is the resolved directory.
 // Processes with equal templates have equal hashes, in every version of the operator.
 func TemplateHash(p *Process, workingDir string) string {
 	s := &p.Spec
-	data, err := json.Marshal(template{s.Version, s.Command, s.Args, workingDir, s.Env, s.EnvFrom, s.Ports, s.User, s.Group})
+	data, err := json.Marshal(template{s.Version, s.Command, s.Args, workingDir, s.Env, s.EnvFrom, templatePorts(s.Ports), s.User, s.Group,
+		s.Principal, s.Proxy})
 	if err != nil {
 		panic(err) // strings and numbers only: there is nothing that JSON cannot hold
 	}

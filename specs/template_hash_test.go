@@ -51,7 +51,15 @@ var _ = Describe("TemplateHash", func() {
 		Entry("ports", "  ports: [{name: a}]\n"),
 		Entry("user", "  user: a\n"),
 		Entry("group", "  group: a\n"),
+		Entry("principal", "  principal: a\n"),
+		Entry("proxy", "  proxy: {gate: a}\n"),
+		Entry("a token", "  env: [{name: A, valueFrom: {token: {}}}]\n"),
 	)
+
+	It("does not hear of what the gate holds before a port", func() {
+		Expect(specs.TemplateHash(processOf(body+"  ports: [{name: a, servicePort: 3000, appProtocol: TCP}]\n"), "/srv")).To(
+			Equal(specs.TemplateHash(processOf(body+"  ports: [{name: a}]\n"), "/srv")))
+	})
 
 	It("changes with the directory", func() {
 		Expect(specs.TemplateHash(processOf(body), "/srv")).NotTo(Equal(specs.TemplateHash(processOf(body), "/opt")))

@@ -166,7 +166,7 @@ func (w *walker) mapping(n, mark *yaml.Node, dst reflect.Value) {
 		return
 	}
 	m := reflect.MakeMap(dst.Type())
-	w.pairs(n, func(k, v *yaml.Node) {
+	w.pairs(n, func(string) bool { return false }, func(k, v *yaml.Node) {
 		e := reflect.New(dst.Type().Elem()).Elem()
 		w.child(pathStep{k.Value, false}, v, e)
 		m.SetMapIndex(reflect.ValueOf(k.Value).Convert(dst.Type().Key()), e)
@@ -184,7 +184,7 @@ func (w *walker) structure(n, mark *yaml.Node, dst reflect.Value) {
 		return
 	}
 	dst = alloc(dst)
-	w.pairs(n, func(k, v *yaml.Node) {
+	w.pairs(n, fields.has, func(k, v *yaml.Node) {
 		f := fields.byName[k.Value]
 		if f == nil {
 			w.unknown(k, v, fields)

@@ -7,8 +7,11 @@
 // leaves behind, living or dead, becomes the guardian's: it writes how each process ended to DIR/exits/PID-STARTTIME before it
 // reaps it, so that no exit code is lost while there is no operator. It may be exec'ed in place by a program that already has
 // children; they stay its children. Pidfds of other processes that the program left open are kept. Each operator is started with
-// these and with one of each child: by them it can tell how a process ended when the guardian is killed next. It ends when the operator ends with 0, or with another code after it wrote to descriptor 3;
-// workloads live on.
+// these and with one of each child: by them it can tell how a process ended when the guardian is killed next. It ends when the
+// operator ends with 0, or with another code after it wrote to descriptor 3; workloads live on.
+//
+// It also holds the listening sockets that an operator leaves with it over descriptor 4, and gives them to the next one: whoever
+// connects meanwhile waits instead of being refused. A program that becomes a guardian brings its own along by MIRROROS_SOCKETS.
 //
 //	mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…
 //

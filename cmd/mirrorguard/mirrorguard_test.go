@@ -4,10 +4,12 @@ package main_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +30,8 @@ import (
 //	trap    wait for SIGTERM, then end with 0         orphan:N  leave a child in a session of its own that ends with N
 //	child:N leave a child in this session that ends with N      once:FILE  end with 0 unless FILE could be made
 //	held    tell the processes that it has a pidfd of           leave      leave a child that waits until its stdin ends
+//	put:A   leave a listening socket A with the guardian        drop:A     have it dropped          list    tell what the guardian has
+//	odd     send what no guardian understands                   full       leave more than there is room for
 func operator(script string) {
 	fmt.Println("started", os.Getpid(), os.Getppid() == guardian())
 	for _, word := range strings.Fields(script) {
@@ -63,6 +67,20 @@ func operator(script string) {
 			os.Exit(0)
 		case "held":
 			fmt.Println("held", pidfds())
+		case "put":
+			put(arg)
+		case "drop":
+			say("drop " + arg)
+		case "list":
+			fmt.Println("list", list())
+		case "odd":
+			odd()
+		case "full":
+			for i := range 1100 {
+				put(strconv.Itoa(i))
+			}
+		case "env":
+			fmt.Println("sockets <" + os.Getenv("MIRROROS_SOCKETS") + ">")
 		case "leave":
 			pid, err := syscall.ForkExec("/bin/sh", []string{"sh", "-c", "read x"}, &syscall.ProcAttr{Files: []uintptr{0}, Sys: &syscall.SysProcAttr{Setsid: true}})
 			fmt.Println("left", pid, err)
@@ -92,6 +110,71 @@ func pidfds() []int {
 	return pids
 }
 
+// say sends a packet to the guardian, with descriptors.
+func say(packet string, fds ...int) {
+	var rights []byte
+	if len(fds) > 0 {
+		rights = unix.UnixRights(fds...)
+	}
+	if err := unix.Sendmsg(4, []byte(packet), rights, nil, 0); err != nil {
+		fmt.Println("cannot send", packet, err)
+	}
+}
+
+// put leaves a socket that listens at some port, and no copy of it here.
+func put(name string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Println("cannot listen", err)
+		return
+	}
+	f, _ := l.(*net.TCPListener).File()
+	fmt.Println("put", name, l.Addr())
+	say("put "+name, int(f.Fd()))
+	f.Close()
+	l.Close()
+}
+
+// list asks for what the guardian has: names with their ports.
+func list() []string {
+	say("list")
+	all, packet, control := []string{}, make([]byte, 300), make([]byte, 100)
+	for {
+		n, cn, _, _, err := unix.Recvmsg(4, packet, control, 0)
+		if err != nil || string(packet[:n]) == "done" {
+			slices.Sort(all)
+			return append(all, strings.Fields(fmt.Sprint(err))...)
+		}
+		entry := string(packet[:n])
+		if m, _ := unix.ParseSocketControlMessage(control[:cn]); len(m) == 1 {
+			fds, _ := unix.ParseUnixRights(&m[0])
+			sa, _ := unix.Getsockname(fds[0])
+			entry += ":" + strconv.Itoa(sa.(*unix.SockaddrInet4).Port)
+			unix.Close(fds[0])
+		}
+		all = append(all, entry)
+	}
+}
+
+// odd sends packets that are to be ignored, each with its reason.
+func odd() {
+	l, _ := net.Listen("tcp", "127.0.0.1:0")
+	f, _ := l.(*net.TCPListener).File()
+	fd := int(f.Fd())
+	say("put none")
+	say("put two", fd, fd)
+	say("put many", fd, fd, fd, fd, fd, fd)
+	say("put with space", fd)
+	say("put ", fd)
+	say("put "+strings.Repeat("x", 256), fd)
+	say("put "+strings.Repeat("x", 5000), fd)
+	say("put file", 0)
+	say("drop nothing")
+	say("drop x", fd)
+	say("list now", fd)
+	say("\x00\xff", fd)
+}
+
 func guardian() int {
 	n, _ := strconv.Atoi(os.Getenv("MIRROROS_GUARD"))
 	return n
@@ -114,7 +197,7 @@ var _ = Describe("mirrorguard run", func() {
 		return s
 	}
 	records := func() []string {
-		names, err := filepath.Glob(state + "/exits/*")
+		names, err := filepath.Glob(state + "/exits/[0-9]*")
 		Expect(err).NotTo(HaveOccurred())
 		return names
 	}
@@ -246,6 +329,67 @@ var _ = Describe("mirrorguard run", func() {
 		Expect(text).To(ContainSubstring(fmt.Sprintln("held", held)))
 	})
 
+	It("gives each operator the listening sockets that earlier ones left", func() {
+		s := run("list once:" + state + "/a put:a put:b put:a drop:b put:c kill")
+		Eventually(s).Should(gexec.Exit(0))
+		out := string(s.Out.Contents())
+		port := func(name string) string {
+			all := regexp.MustCompile(`put `+name+` 127.0.0.1:(\d+)`).FindAllStringSubmatch(out, -1)
+			return all[len(all)-1][1]
+		}
+		Expect(out).To(ContainSubstring("list [<nil>]\n"))
+		Expect(out).To(ContainSubstring("list [socket a:" + port("a") + " socket c:" + port("c") + " <nil>]\n"))
+	})
+
+	It("holds a socket that nobody else has, and lets go of what was dropped", func() {
+		s := run("put:a put:b drop:b list trap")
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		address := func(name string) string {
+			return regexp.MustCompile(`put ` + name + ` (\S+)`).FindStringSubmatch(string(s.Out.Contents()))[1]
+		}
+		c, err := net.Dial("tcp", address("a"))
+		Expect(err).NotTo(HaveOccurred())
+		c.Close()
+		_, err = net.Dial("tcp", address("b"))
+		Expect(err).To(MatchError(syscall.ECONNREFUSED))
+	})
+
+	It("ignores what it does not understand, and keeps no descriptor of it", func() {
+		s := run("put:a odd put:a odd list trap")
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		Expect(string(s.Out.Contents())).To(MatchRegexp(`list \[socket a:\d+ <nil>\]`))
+		Expect(sockets(s.Command.Process.Pid)).To(HaveLen(2), "the line and a")
+	})
+
+	It("holds a bounded number of them", func() {
+		s := run("full list trap")
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		Expect(strings.Count(string(s.Out.Contents()), "socket ")).To(Equal(1024))
+	})
+
+	It("takes the sockets that the program before it brought along, and no others", func() {
+		self, err := os.Executable()
+		Expect(err).NotTo(HaveOccurred())
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(l.Close)
+		f, err := l.(*net.TCPListener).File()
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(f.Close)
+		plain, err := os.Open(state)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(plain.Close)
+		cmd := exec.Command(guard, "run", "--state", state, "--", self, "x")
+		cmd.Env = append(os.Environ(), "GUARD_CHILD=env list", "MIRROROS_SOCKETS=x 4:plain 5:a 5:b 99:c 1:d -1:e 6:two:parts 7:")
+		cmd.ExtraFiles = []*os.File{plain, plain, f, f, f} // from 3 on
+		s, err := gexec.Start(cmd, GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		Eventually(s).Should(gexec.Exit(0))
+		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		Expect(string(s.Out.Contents())).To(ContainSubstring("list [socket a:" + port + " socket two:parts:" + port + " <nil>]\n"))
+		Expect(string(s.Out.Contents())).To(ContainSubstring("sockets <>\n"))
+	})
+
 	It("refuses what it does not understand", func() {
 		for _, args := range [][]string{{}, {"run"}, {"run", "--state", "x"}, {"run", "--what", "x", "--", "y"}, {"exec", "x"}, {"exec", "-u", "a:b:c", "x", "1", "--", "y", "z"}} {
 			s, err := gexec.Start(exec.Command(guard, args...), GinkgoWriter, GinkgoWriter)
@@ -254,6 +398,17 @@ var _ = Describe("mirrorguard run", func() {
 		}
 	})
 })
+
+// sockets lists the descriptors of a process that are sockets.
+func sockets(pid int) (all []string) {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	for _, l := range links {
+		if target, err := os.Readlink(l); err == nil && strings.HasPrefix(target, "socket:") {
+			all = append(all, target)
+		}
+	}
+	return all
+}
 
 // children lists the children of all threads of a process.
 func children(pid int) []string {

@@ -8,6 +8,9 @@ import (
 	"unsafe"
 )
 
+// firstFree is the lowest number of a descriptor that an operator may have beside the standard ones and the guardian's own.
+const firstFree = holdDescriptor + 1
+
 // inheritedPidfds lists the pidfds that this process was started with, of others than its own children: those it records itself.
 func inheritedPidfds() []int {
 	dir, err := os.Open("/proc/self/fd")
@@ -19,16 +22,29 @@ func inheritedPidfds() []int {
 	names, _ := dir.Readdirnames(-1)
 	for _, name := range names {
 		fd, err := strconv.Atoi(name)
-		if err != nil || fd <= endDescriptor || !isPidfs(fd) {
+		if err != nil || fd < endDescriptor || !isPidfs(fd) {
 			continue
 		}
 		if isChild(fd) {
 			syscall.Close(fd)
 		} else {
-			foreign = append(foreign, fd)
+			foreign = append(foreign, above(fd))
 		}
 	}
 	return foreign
+}
+
+// above moves a descriptor up that has a number which is taken in the program; -1 when it cannot.
+func above(fd int) int {
+	if fd >= firstFree {
+		return fd
+	}
+	up, _, err := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD_CLOEXEC, firstFree)
+	syscall.Close(fd)
+	if err != 0 {
+		return -1
+	}
+	return int(up)
 }
 
 func isPidfs(fd int) bool {
@@ -67,13 +83,8 @@ func childPidfds() []int {
 			syscall.Close(int(fd))
 			return nil
 		}
-		if fd <= endDescriptor { // that number is taken in the program
-			low := fd
-			fd, _, err = syscall.RawSyscall(syscall.SYS_FCNTL, low, syscall.F_DUPFD, endDescriptor+1)
-			syscall.Close(int(low))
-		}
-		if err == 0 {
-			all = append(all, int(fd))
+		if fd := above(int(fd)); fd >= 0 {
+			all = append(all, fd)
 		}
 	}
 	inherit(all)

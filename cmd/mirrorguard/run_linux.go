@@ -26,6 +26,8 @@ type guardian struct {
 	end     int            // eventfd behind the operator's endDescriptor
 	quick   int            // failed starts in a row
 	up      chan struct{}  // capacity 1: an operator was started
+	holder  holder         // listening sockets
+	line    *line          // to this operator, about them
 	kept    []record       // exit records that could not be written yet
 	retries bool           // a timer for kept is running
 }
@@ -37,7 +39,7 @@ type record struct {
 }
 
 func run(args []string) int {
-	g := &guardian{settle: time.Second, end: -1, up: make(chan struct{}, 1)}
+	g := &guardian{settle: time.Second, end: -1, holder: holder{}, up: make(chan struct{}, 1)}
 	state := ""
 	for len(args) > 1 && args[0] != "--" {
 		switch args[0] {
@@ -73,12 +75,14 @@ func (g *guardian) prepare() {
 	// Whoever read our messages may be gone. Caught, and not ignored: a caught signal is back to its default in the children.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	foreign := inheritedPidfds()
+	g.holder.inherit(os.Getenv(socketsVariable))
 	syscall.RawSyscall(sysCloseRange, 3, ^uintptr(0)>>32, closeRangeCloexec)
 	inherit(foreign) // by every operator: those processes are not below this guardian
 	end, _, err := syscall.RawSyscall(syscall.SYS_EVENTFD2, 0, syscall.O_CLOEXEC|syscall.O_NONBLOCK, 0)
 	if err == 0 {
 		g.end = int(end)
 	}
+	os.Unsetenv(socketsVariable)
 	g.env = append(os.Environ(), "MIRROROS_GUARD="+strconv.Itoa(os.Getpid()))
 	if dir, err := os.Open(g.exits); err == nil { // what a killed guardian left half written
 		names, _ := dir.Readdirnames(-1)
@@ -124,20 +128,24 @@ func (g *guardian) forward(ch <-chan os.Signal) {
 func (g *guardian) start() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	files := []uintptr{0, 1, 2}
-	if g.end >= 0 {
-		files = append(files, uintptr(g.end))
-		defer closeAll(childPidfds())
+	l, theirs, err := g.holder.open()
+	if err != nil {
+		say("cannot hold sockets for the operator: " + err.Error())
+	} else {
+		defer syscall.Close(theirs)
 	}
+	files := []uintptr{0, 1, 2, uintptr(g.end), uintptr(theirs)} // -1 is closed in the operator
+	defer closeAll(childPidfds())
 	g.began = time.Now()
 	pid, err := syscall.ForkExec(g.argv[0], g.argv, &syscall.ProcAttr{Env: g.env, Files: files, Sys: &syscall.SysProcAttr{Setpgid: true}})
 	if err != nil {
+		l.close()
 		say("cannot start " + g.argv[0] + ": " + err.Error())
 		g.quick = max(g.quick, 4)
 		g.again()
 		return
 	}
-	g.op, g.told = pid, 0
+	g.op, g.told, g.line = pid, 0, l
 	select {
 	case g.up <- struct{}{}:
 	default:
@@ -176,7 +184,8 @@ func (g *guardian) loop() int {
 			continue
 		}
 		reap(e.pid)
-		g.op = 0
+		g.line.close()
+		g.op, g.line = 0, nil
 		// Whoever sent a signal that was passed on wants the end, however the operator came to it: it may have died of the signal
 		// before it waited for it, or by itself in the same moment.
 		asked := g.told != 0

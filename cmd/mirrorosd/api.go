@@ -27,6 +27,7 @@ func (op *operator) listen() ([]part, error) {
 		Logs:       logReader{op.logs},
 		Stacks:     stacks{op.stacks},
 		Host:       op,
+		Gates:      gatesAPI{op},
 		Reload:     op.processes.Reload,
 		IsWorkload: op.isWorkload,
 		Version:    version,

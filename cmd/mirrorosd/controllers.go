@@ -19,12 +19,12 @@ import (
 
 // reconcilers makes one for each kind. A new kind is a line here and a line in controllers.
 func (op *operator) reconcilers() {
-	op.index = &admit.Index{}
 	op.processes = process.New(process.Options{
 		Client:   op.client,
 		Recorder: op.events.As("process-controller"),
 		Runtime:  op.runner,
 		Logs:     op.logs,
+		Gate:     op.gates,
 		StateDir: op.State,
 		Programs: op.programs(),
 		Dir:      directory(op.index),
@@ -44,10 +44,10 @@ func (op *operator) reconcilers() {
 }
 
 func (op *operator) controllers() []reconcile.Controller {
-	return []reconcile.Controller{
+	return append(op.gates.Controllers(),
 		op.stacks.Controller(),
 		op.processes.Controller(),
-	}
+	)
 }
 
 // kinds that take part in planning.
@@ -105,6 +105,7 @@ func (op *operator) parts() []part {
 		{"source", op.source.Run},
 		{"logs", op.logs.Run},
 		{"controllers", op.manager.Run},
+		{"line to the gates", op.line.Run},
 		{"guardian", op.guarded},
 	}
 }
@@ -118,7 +119,7 @@ func (op *operator) guarded(ctx context.Context) error {
 		}
 		return nil
 	}
-	err := watchGuard(ctx, op.State)
+	err := watchGuard(ctx, op.State, op.sockets)
 	if ctx.Err() != nil {
 		return nil
 	}

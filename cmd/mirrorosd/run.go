@@ -12,6 +12,9 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"mirroros.dev/mirroros/controllers/gate"
+	"mirroros.dev/mirroros/controllers/gate/proxy/control"
+	"mirroros.dev/mirroros/controllers/gate/sockets"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/logs"
 	"mirroros.dev/mirroros/controllers/process/runner"
@@ -19,6 +22,7 @@ import (
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -38,6 +42,10 @@ type operator struct {
 	source    *source.Source
 	processes *process.Reconciler
 	stacks    *stack.Reconciler
+	gates     *gate.Reconciler
+	sockets   *sockets.Hub
+	line      *control.Server
+	audit     *audit.Log
 	manager   *reconcile.Manager
 	index     *admit.Index
 	warnings  []string
@@ -102,6 +110,10 @@ func (op *operator) open() (err error) {
 	op.events = reconcile.NewRecorder(reconcile.RecorderOptions{Client: op.client, Component: "mirrorosd", Log: op.log})
 	op.source = source.New(source.Options{Root: op.Manifests, Log: op.log.WithName("source")})
 	op.warnings = append(op.warnings, unsafeUnit()...)
+	op.index = &admit.Index{}
+	if err := op.openGates(); err != nil {
+		return err
+	}
 	op.reconcilers()
 	return nil
 }
@@ -110,6 +122,12 @@ func (op *operator) open() (err error) {
 func (op *operator) close() {
 	if op.events != nil {
 		op.events.Flush()
+	}
+	if op.sockets != nil {
+		op.sockets.Close()
+	}
+	if op.audit != nil {
+		op.report(op.audit.Close(), "cannot close the audit log")
 	}
 	if op.logs != nil {
 		op.report(op.logs.Close(), "cannot close the logs")

@@ -153,10 +153,14 @@ func without(list []string, s string) []string {
 // keptLogs is how many logs of ended instances a process keeps at least.
 const keptLogs = 2
 
-// preStop runs the handler beside, within the grace period, and then has the process looked at.
+// preStop has the gates drain the instance and runs the handler, beside and within the grace period, and then has the process looked at.
 func (r *Reconciler) preStop(m *memory, o *observed, im *instanceMemory) {
 	p := r.stopPlanOf(o, im)
-	check := r.checker(m, o, im, p.PreStop)
+	addresses := r.servedAt(o, im)
+	var check checker
+	if p.PreStop != nil {
+		check = r.checker(m, o, im, p.PreStop)
+	}
 	s := *im.stop
 	s.PreStop, s.Found = true, false
 	im.stop = &s
@@ -164,8 +168,13 @@ func (r *Reconciler) preStop(m *memory, o *observed, im *instanceMemory) {
 	r.tasks.add(func(ctx context.Context) {
 		ctx, cancel := context.WithTimeout(ctx, max(p.grace(), time.Millisecond))
 		defer cancel()
-		if v, message := check(ctx, p.grace()); v != verdictSuccess && process != nil {
-			r.events.Event(process, specs.EventWarning, specs.ReasonPreStopFailed, id+": "+message)
+		if len(addresses) > 0 {
+			r.o.Gate.Drain(ctx, addresses)
+		}
+		if check != nil {
+			if v, message := check(ctx, p.grace()); v != verdictSuccess && process != nil {
+				r.events.Event(process, specs.EventWarning, specs.ReasonPreStopFailed, id+": "+message)
+			}
 		}
 		m.mu.Lock()
 		defer m.mu.Unlock()

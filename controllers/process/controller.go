@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -21,6 +22,8 @@ type Options struct {
 	Recorder Recorder
 	Runtime  Runtime
 	Logs     LogKeeper
+	// Gate gives instances what they need at the gates. Default: there are none.
+	Gate Gate
 	// StateDir holds data/, where state directories are made.
 	StateDir string
 	// Programs is the directory of the operator's own programs, first in the PATH of processes. Default: none.
@@ -53,7 +56,7 @@ type Reconciler struct {
 
 	mu       sync.Mutex // guards the fields below
 	memories map[string]*memory
-	needed   map[string]map[string]bool // processes that depend on one
+	needed   map[string]map[string]bool // processes that depend on a process, or on a route or gate as route/NAME or gate/NAME
 	live     map[string]bool            // processes with a live run
 	looked   map[string]bool            // processes whose status this operator has made sure of
 	enqueue  func(reconcile.Request, queue.Priority)
@@ -75,7 +78,7 @@ func New(o Options) *Reconciler {
 // Controller runs the reconciler.
 func (r *Reconciler) Controller() reconcile.Controller {
 	return reconcile.Controller{Name: "process", Kind: "Process", Workers: 4, Reconciler: r,
-		Watches: []reconcile.Watch{{Kind: "Process", Map: r.dependents}},
+		Watches: []reconcile.Watch{{Kind: "Process", Map: r.dependents}, {Kind: "Route", Map: r.users}, {Kind: "Gate", Map: r.users}},
 		Sources: []reconcile.Source{source(r.runtimeEvents), source(r.background)}}
 }
 
@@ -116,7 +119,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, req reconcile.Request) (reco
 		return reconcile.Result{}, fmt.Errorf("cannot write the status of process %q: %w", req.Name, err)
 	}
 	r.haveLooked(req.Name)
-	if err := r.endSuspend(ctx, o); err != nil {
+	if err := errors.Join(r.endSuspend(ctx, o), r.renew(ctx, o, d.Executable)); err != nil {
 		return reconcile.Result{}, err
 	}
 	m.sweep(o.Process == nil, r.ports.release)

@@ -63,6 +63,8 @@ type decision struct {
 	Instances []instanceDecision
 	Actions   []action
 	Result    reconcile.Result
+	// Executable is the digest of the program's file that a new template is to begin with; empty for none.
+	Executable string
 }
 
 // instanceDecision is what to store of one instance; Remove when there is nothing to say any more.
@@ -82,8 +84,9 @@ type instanceDecision struct {
 type decider struct {
 	*observed
 	suspended bool
-	// oldLive counts runs of other templates; blocked says why new ones must not start for now.
+	// oldLive counts runs of other templates.
 	oldLive  int
+	roll     roll
 	decision decision
 }
 
@@ -96,12 +99,14 @@ func decide(o *observed) decision {
 			d.oldLive++
 		}
 	}
+	d.planRoll()
 	d.decision.Instances = make([]instanceDecision, 0, len(o.Instances))
 	for i := range o.Instances {
 		d.instance(&o.Instances[i])
 	}
 	if o.Process != nil {
 		d.status()
+		d.decision.Executable = d.executableOf()
 	}
 	return d.decision
 }
@@ -167,7 +172,7 @@ func (d *decider) running(in *instance) {
 		a.Verb, a.Message = verbReload, "a config file changed"
 	case reason == "":
 		return
-	case d.stopPlan(in).PreStop != nil:
+	case d.stopPlan(in).PreStop != nil || d.Served:
 		a.Verb = verbPreStop
 	default:
 		a.Verb = verbStop
@@ -202,7 +207,12 @@ func (d *decider) stopping(in *instance) {
 // stopPlan is how this instance is stopped: as the process says now, else as it said last.
 func (d *decider) stopPlan(in *instance) stopPlan {
 	if d.Process != nil {
-		return planOf(&d.Process.Spec)
+		p := planOf(&d.Process.Spec)
+		if d.Down && d.Name == specs.SystemGate {
+			grace := min(int64(p.grace()/time.Second), int64(systemGateGrace/time.Second))
+			p.GraceSeconds = &grace
+		}
+		return p
 	}
 	if d.Last != (stopPlan{}) || in.Run == nil {
 		return d.Last
@@ -220,7 +230,7 @@ func (d *decider) whyStop(in *instance) (stopReason, string) {
 	case d.suspended:
 		return stopSuspended, d.suspendReason()
 	case in.Hash != d.Hash:
-		if d.mayReplace() {
+		if d.mayGo(in) {
 			return stopReplaced, "changed: " + d.changed()
 		}
 	case in.Ordinal >= d.replicas():
@@ -231,7 +241,7 @@ func (d *decider) whyStop(in *instance) (stopReason, string) {
 		return stopRestart, "restart was asked for"
 	case in.Config == specs.ConfigChangeRestart:
 		return stopConfig, "a config file changed"
-	case in.ExecutableChanged && d.Process.Spec.OnExecutableChange == specs.ExecutableChangeRestart:
+	case in.ExecutableChanged && d.Process.Spec.OnExecutableChange == specs.ExecutableChangeRestart && !d.rolls():
 		return stopExecutable, "the executable changed"
 	}
 	return "", ""

@@ -89,7 +89,11 @@ func succeeded(r *run) bool {
 
 // holdBack says what a start waits for beside time: old runs, and for a first start what it depends on.
 func (d *decider) holdBack(in *instance) specs.StateWaiting {
-	if d.oldLive > 0 {
+	if d.roll.under {
+		if w := d.holdTurn(in); w.Reason != "" || in.Run == nil {
+			return w
+		}
+	} else if d.oldLive > 0 && !d.rolls() {
 		if unmet := d.unmet(); len(unmet) > 0 {
 			return d.waitingFor(unmet)
 		}
@@ -120,7 +124,7 @@ func (d *decider) waitingFor(unmet []dependency) specs.StateWaiting {
 	for i, dep := range unmet {
 		texts[i] = dep.Name + " to be " + string(dep.Condition)
 		if !dep.Found {
-			reason, texts[i] = specs.ReasonRefsNotFound, texts[i]+" (no such process)"
+			reason, texts[i] = specs.ReasonRefsNotFound, texts[i]+" (no such "+dep.kind()+")"
 		}
 	}
 	return waiting(reason, "waits for "+strings.Join(texts, " and "))

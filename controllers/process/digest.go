@@ -117,30 +117,27 @@ type reading func(p []byte) (int, error)
 
 func (r reading) Read(p []byte) (int, error) { return r(p) }
 
-// executable tells which file a run was started from, and whether that file is another now.
-func (r *Reconciler) executable(in *instance, im *instanceMemory, process string) (*specs.Executable, bool) {
-	was := im.run.Note.Executable
-	if was.Path == "" {
-		return nil, false
+// executable tells which file a run was started from, and the digest of the file that is there now when that is another.
+func (r *Reconciler) executable(in *instance, im *instanceMemory, process string) (was *specs.Executable, changed string) {
+	id := im.run.Note.Executable
+	if id.Path == "" {
+		return nil, ""
 	}
 	if im.executable == nil || im.executable.Digest == "" {
-		im.executable = &specs.Executable{Path: was.Path, Digest: r.digestAtStart(was, in.Status, process)}
+		im.executable = &specs.Executable{Path: id.Path, Digest: r.digestAtStart(id, in.Status, process)}
 	}
 	if !in.live() {
-		return im.executable, false
+		return im.executable, ""
 	}
-	now := r.files.identity(was.Path)
-	if now == was || now.Path == "" {
-		return im.executable, false
+	now := r.files.identity(id.Path)
+	if now == id || now.Path == "" {
+		return im.executable, ""
 	}
-	switch digest := r.digests.of(now, process); {
-	case digest == "", digest == unknownDigest: // not read yet, or under change: told again
-		return im.executable, false
-	case im.executable.Digest == unknownDigest || im.executable.Digest == "":
-		return im.executable, true
-	default:
-		return im.executable, digest != im.executable.Digest
+	digest := r.digests.of(now, process)
+	if digest == unknownDigest || digest == im.executable.Digest { // under change: told again
+		return im.executable, ""
 	}
+	return im.executable, digest // empty when it was not read yet
 }
 
 // digestAtStart is the digest that status has, or the one of the file as long as it is the same.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"syscall"
+	"time"
 
 	"mirroros.dev/mirroros/controllers/process/logs"
 	"mirroros.dev/mirroros/controllers/process/runner"
@@ -25,6 +26,26 @@ type Runtime interface {
 // Recorder tells events; *reconcile.Recorder is one.
 type Recorder interface {
 	Event(o specs.Object, typ, reason, message string)
+}
+
+// Gate gives instances what they need at the gates.
+type Gate interface {
+	// Active tells whether there is a gate.
+	Active() bool
+	// Gates are the addresses of gates that listen, by name.
+	Gates() map[string]string
+	// RouteReady tells whether a route can serve now.
+	RouteReady(name string) bool
+	// Served tells whether a gate sends requests to a port of a process, so that an instance must be drained before it is stopped.
+	Served(process string) bool
+	// Drain waits until no gate sends requests to an instance any more and those that it was sent have ended, or until ctx ends.
+	Drain(ctx context.Context, addresses []string)
+	// Begin gives an instance that is about to start a token of its principal, in a file for its user (below 0: the operator's own), and
+	// answers the path. TokenFile is that path.
+	Begin(instance, principal string, uid, gid int) (file string, err error)
+	TokenFile(instance string) string
+	// InstanceToken makes a further token of an instance that is about to start; ttl 0 is as long as its principal may have one.
+	InstanceToken(instance, principal string, ttl time.Duration) (string, error)
 }
 
 // LogKeeper keeps the output of instances; *logs.Logs is one.

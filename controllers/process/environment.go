@@ -120,13 +120,16 @@ func (v *resolver) environment(s subject, who account, stateDirectory string) (*
 		}
 		env.set(specs.PortVariable(p.Name), number, false)
 	}
+	if f := v.gateVariables(env, s); f != nil {
+		return nil, f
+	}
 	for _, from := range spec.EnvFrom {
 		if f := env.addFile(s.dir, from); f != nil {
 			return nil, f
 		}
 	}
 	for _, e := range spec.Env {
-		if f := env.declare(s.dir, e); f != nil {
+		if f := env.declare(s, e); f != nil {
 			return nil, f
 		}
 	}
@@ -134,7 +137,10 @@ func (v *resolver) environment(s subject, who account, stateDirectory string) (*
 }
 
 // declare adds one declared variable.
-func (v *variables) declare(dir string, e specs.EnvVar) *fault {
+func (v *variables) declare(s subject, e specs.EnvVar) *fault {
+	if e.ValueFrom != nil && e.ValueFrom.Token != nil {
+		return v.tokenVariable(s, e)
+	}
 	if e.ValueFrom == nil || e.ValueFrom.File == nil {
 		value, secret, f := v.expandValue("env "+e.Name, e.Value)
 		if f == nil {
@@ -142,13 +148,13 @@ func (v *variables) declare(dir string, e specs.EnvVar) *fault {
 		}
 		return f
 	}
-	data, f := readValue(dir, e.ValueFrom.File)
+	data, f := readValue(s.dir, e.ValueFrom.File)
 	if f != nil {
 		return f
 	}
 	data = bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
 	if bytes.IndexByte(data, 0) >= 0 {
-		return cannot(absolute(dir, e.ValueFrom.File.Path), "the file %q for env %s holds a NUL byte", e.ValueFrom.File.Path, e.Name)
+		return cannot(absolute(s.dir, e.ValueFrom.File.Path), "the file %q for env %s holds a NUL byte", e.ValueFrom.File.Path, e.Name)
 	}
 	v.set(e.Name, string(data), true)
 	return nil

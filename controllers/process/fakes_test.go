@@ -29,6 +29,7 @@ type fakeRuntime struct {
 	err      error
 	stubborn bool
 	pid      int
+	onStop   func(id string) // before a run is stopped; nil for nothing
 }
 
 func newFakeRuntime(now func() time.Time) *fakeRuntime {
@@ -97,6 +98,9 @@ func (f *fakeRuntime) Start(s runner.Spec) (runner.Instance, error) {
 }
 
 func (f *fakeRuntime) Stop(id string, _ syscall.Signal) error {
+	if f.onStop != nil {
+		f.onStop(id)
+	}
 	f.mu.Lock()
 	i := f.runs[id]
 	if i == nil || i.Exit != nil {

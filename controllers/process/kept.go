@@ -106,12 +106,20 @@ func (r *Reconciler) rememberKept() {
 }
 
 // goesOn tells whether an ended run of an earlier template is started again: nobody stopped it for the current one, and that cannot be
-// started yet.
+// started yet, or in a RollingUpdate not enough copies of it are ready yet.
 func (d *decider) goesOn(in *instance) bool {
+	if d.rolls() {
+		return d.mayGoOn(in) && !d.mayGo(in)
+	}
+	return d.mayGoOn(in) && !d.mayReplace()
+}
+
+// mayGoOn tells whether an ended run of an earlier template is one that nobody stopped.
+func (d *decider) mayGoOn(in *instance) bool {
 	if d.Process == nil || d.Down || d.suspended || !in.Earlier || in.Hash == d.Hash || in.Run == nil || in.Ordinal >= d.replicas() {
 		return false
 	}
-	return (in.Stop == nil || in.Stop.inPlace()) && !d.mayReplace() && d.again(in)
+	return (in.Stop == nil || in.Stop.inPlace()) && d.again(in)
 }
 
 // goOn starts it, now or when its time comes.

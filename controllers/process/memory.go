@@ -1,6 +1,8 @@
 package process
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"sync"
@@ -44,6 +46,7 @@ type templateKey struct {
 	uid        types.UID
 	generation int64
 	dir        string
+	executable string
 }
 
 // instanceMemory is what is remembered of one instance.
@@ -120,12 +123,12 @@ func (m *memory) copyForPlan() *memory {
 
 // template brings hash, names and changed fields up to date with the process.
 func (m *memory) template(p *specs.Process, dir string) {
-	key := templateKey{p.UID, p.Generation, dir}
+	key := templateKey{p.UID, p.Generation, dir, p.Annotations[specs.AnnotationExecutable]}
 	if key == m.key && m.hash != "" && len(m.ids) == int(replicasOf(p)) {
 		m.last = p
 		return
 	}
-	hash := specs.TemplateHash(p, absolute(dir, p.Spec.WorkingDir))
+	hash := templateHash(p, dir)
 	if hash != m.hash {
 		m.keepTemplate()
 	}
@@ -136,6 +139,9 @@ func (m *memory) template(p *specs.Process, dir string) {
 			if len(m.changed) == 0 && m.key.dir != "" && m.key.dir != dir {
 				m.changed = []string{"workingDir"} // the manifest moved, and relative paths with it
 			}
+			if key.executable != m.key.executable {
+				m.changed = append(m.changed, "executable")
+			}
 		}
 	}
 	m.last, m.key, m.hash = p, key, hash
@@ -143,6 +149,18 @@ func (m *memory) template(p *specs.Process, dir string) {
 	for i := range m.ids {
 		m.ids[i] = instanceName(p.Name, hash, int32(i))
 	}
+}
+
+// templateHash names the template of a process. The digest of its program belongs to it when copies of an older file were replaced one by
+// one: for that the two need names of their own.
+func templateHash(p *specs.Process, dir string) string {
+	hash := specs.TemplateHash(p, absolute(dir, p.Spec.WorkingDir))
+	digest := p.Annotations[specs.AnnotationExecutable]
+	if digest == "" {
+		return hash
+	}
+	sum := sha256.Sum256([]byte(hash + digest))
+	return hex.EncodeToString(sum[:])[:len(hash)]
 }
 
 func replicasOf(p *specs.Process) int32 {

@@ -33,12 +33,13 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)
 	}
+	o.Served = r.o.Gate != nil && r.o.Gate.Served(l.name)
 	r.instances(o, l)
 	if o.Down {
 		o.Held = r.liveDependents(l.name)
 	}
 	if o.Process != nil && needsTemplate(o, l.planning) {
-		_, o.Template = r.resolver.resolve(subject{process: o.Process, dir: o.Dir, id: l.m.hash, ports: declaredPorts(&o.Process.Spec)})
+		_, o.Template = r.resolver.resolve(subject{process: o.Process, dir: o.Dir, id: l.m.hash, ports: declaredPorts(&o.Process.Spec), gate: r.o.Gate})
 	}
 	return o, nil
 }
@@ -70,14 +71,15 @@ func needsTemplate(o *observed, planning bool) bool {
 // dependencies looks up what the process depends on.
 func (r *Reconciler) dependencies(o *observed, l look) {
 	deps := o.Process.Spec.DependsOn
-	if len(deps) == 0 {
-		return
-	}
-	o.Dependencies = make([]dependency, len(deps))
-	for i, d := range deps {
+	r.gateDependencies(o, l)
+	for _, d := range deps {
+		if d.Route != "" {
+			o.Dependencies = append(o.Dependencies, r.routeDependency(l, d))
+			continue
+		}
 		p, found := getProcess(l.view, d.Process)
 		met := found && isMet(p, d.Condition) && (l.planning || r.hasLooked(d.Process))
-		o.Dependencies[i] = dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met}
+		o.Dependencies = append(o.Dependencies, dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met})
 	}
 }
 
@@ -152,7 +154,8 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 	if o.Process != nil && in.Hash == o.Hash {
 		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
 	}
-	in.Executable, in.ExecutableChanged = r.executable(in, im, o.Name)
+	in.Executable, in.NewExecutable = r.executable(in, im, o.Name)
+	in.ExecutableChanged = in.NewExecutable != ""
 	if in.live() {
 		in.LogFault = logFault(r.logs.Health(in.ID))
 	}

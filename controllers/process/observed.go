@@ -28,6 +28,8 @@ type observed struct {
 	Template *fault
 	// Instances that are desired, run, or are stored; the current template's first, then by ordinal.
 	Instances []instance
+	// Served: a gate sends requests to its instances.
+	Served bool
 	// Down: the operator stops everything. Held are processes that depend on this one and still run.
 	Down bool
 	Held []string
@@ -66,6 +68,8 @@ type instance struct {
 	// Executable of this run; Changed when the file is another now.
 	Executable        *specs.Executable
 	ExecutableChanged bool
+	// NewExecutable is the digest of that other file.
+	NewExecutable string
 	// Ended is how the last run that ended did; nil when none did.
 	Ended *specs.StateTerminated
 	// Tail is the last lines of a run that ended in failure.

@@ -62,7 +62,7 @@ func (m *model) Next(v plan.View) (steps []plan.Step, after specs.Object, err er
 		return nil, nil, err
 	}
 	var d decision
-	for range maxRounds {
+	for range maxRounds + 2*int(o.replicas()) {
 		if d = decide(o); len(d.Actions) == 0 {
 			break
 		}
@@ -78,7 +78,12 @@ func (m *model) Next(v plan.View) (steps []plan.Step, after specs.Object, err er
 	if o.Process == nil {
 		return steps, nil, nil
 	}
-	return steps, m.shown(o.Process, d.Status), nil
+	p := o.Process
+	if d.Executable != "" {
+		p = renewed(p, d.Executable)
+		m.status = p
+	}
+	return steps, m.shown(p, d.Status), nil
 }
 
 // observe looks at the process over the view, with what was assumed so far.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"syscall"
 
+	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -76,7 +77,7 @@ func (t *ports) checkFixed(id string, declared []specs.ProcessPort) *fault {
 			return portFault(d, "instance "+h)
 		}
 		if tryBind(d.Port) != nil {
-			return portFault(d, listener(d.Port))
+			return portFault(d, runner.Listener(int(d.Port)))
 		}
 	}
 	return nil

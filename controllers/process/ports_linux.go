@@ -1,54 +1,7 @@
 package process
 
-import (
-	"bufio"
-	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
-	"syscall"
-)
+import "syscall"
 
 func socket(family int) (int, error) {
 	return syscall.Socket(family, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
-}
-
-// listener names the program that listens on a port, as far as this user can see; empty when it cannot.
-func listener(port int32) string {
-	inodes := map[string]bool{}
-	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
-		listening(table, port, inodes)
-	}
-	links, _ := filepath.Glob("/proc/[0-9]*/fd/*")
-	for _, l := range links {
-		target, err := os.Readlink(l)
-		if err != nil || !inodes[strings.TrimSuffix(strings.TrimPrefix(target, "socket:["), "]")] {
-			continue
-		}
-		pid := strings.Split(l, "/")[2]
-		name, _ := os.ReadFile("/proc/" + pid + "/comm")
-		return fmt.Sprintf("%s (pid %s)", strings.TrimSpace(string(name)), pid)
-	}
-	return ""
-}
-
-// listening gathers the sockets that listen on a port.
-func listening(table string, port int32, inodes map[string]bool) {
-	f, err := os.Open(table)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	const listen, local, state, inode = "0A", 1, 3, 9
-	for s := bufio.NewScanner(f); s.Scan(); {
-		fields := strings.Fields(s.Text())
-		if len(fields) <= inode || fields[state] != listen {
-			continue
-		}
-		_, hex, _ := strings.Cut(fields[local], ":")
-		if n, err := strconv.ParseInt(hex, 16, 32); err == nil && int32(n) == port {
-			inodes[fields[inode]] = true
-		}
-	}
 }

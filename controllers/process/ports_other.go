@@ -13,6 +13,3 @@ func socket(family int) (int, error) {
 	}
 	return fd, err
 }
-
-// listener is not known on this system.
-func listener(int32) string { return "" }

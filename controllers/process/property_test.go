@@ -42,6 +42,9 @@ func (g *generator) process(i int) *specs.Process {
 		g64 := int64(g.IntN(3))
 		p.Spec.TerminationGracePeriodSeconds = &g64
 	}
+	if g.IntN(3) == 0 {
+		rolling(p)
+	}
 	if i > 0 && g.IntN(2) == 0 {
 		c := []specs.DependencyCondition{specs.DependencyReady, specs.DependencyStarted}[g.IntN(2)]
 		p.Spec.DependsOn = []specs.Dependency{{Process: g.names[g.IntN(i)], Condition: c}}
@@ -89,7 +92,7 @@ func expectConverged(w *world) {
 	want := map[string]bool{}
 	for _, o := range list {
 		p := o.(*specs.Process)
-		hash := specs.TemplateHash(p, absolute("/", p.Spec.WorkingDir))
+		hash := templateHash(p, "/")
 		if p.Status.ObservedGeneration != p.Generation {
 			Fail(p.Name + ": status is of an old generation")
 		}

@@ -230,16 +230,16 @@ func (r *Reconciler) depend(name string, old, now *specs.Process) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if old != nil {
-		for _, d := range old.Spec.DependsOn {
-			delete(r.needed[d.Process], name)
+		for _, on := range needs(old) {
+			delete(r.needed[on], name)
 		}
 	}
 	if now != nil {
-		for _, d := range now.Spec.DependsOn {
-			if r.needed[d.Process] == nil {
-				r.needed[d.Process] = map[string]bool{}
+		for _, on := range needs(now) {
+			if r.needed[on] == nil {
+				r.needed[on] = map[string]bool{}
 			}
-			r.needed[d.Process][name] = true
+			r.needed[on][name] = true
 		}
 	}
 }
@@ -272,8 +272,12 @@ func (r *Reconciler) hasLooked(name string) bool {
 func (r *Reconciler) liveDependents(name string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	needed := r.needed[name]
+	if name == specs.SystemGate { // what talks through it may be anybody
+		needed = r.live
+	}
 	var out []string
-	for n := range r.needed[name] {
+	for n := range needed {
 		if r.live[n] && n != name {
 			out = append(out, n)
 		}

@@ -21,6 +21,36 @@ func suspendedFor(p *specs.Process, now time.Time) (left time.Duration, forever 
 	return max(0, at.Sub(now.Round(0))), false // a calendar time: wall against wall
 }
 
+// renew begins a new template because of another file of the program: the digest of it goes into the object.
+func (r *Reconciler) renew(ctx context.Context, o *observed, digest string) error {
+	if digest == "" {
+		return nil
+	}
+	_, err := r.client.Txn(ctx, func(t *reconcile.ClientTx) error {
+		live, ok := t.Get(reconcile.KeyOf(o.Process))
+		p, same := live.(*specs.Process)
+		if !ok || !same || p.Generation != o.Process.Generation || p.Annotations[specs.AnnotationExecutable] == digest {
+			return nil
+		}
+		_, err := t.Update(renewed(p, digest))
+		return err
+	})
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("cannot begin to replace copies of process %q: %w", o.Name, err)
+	}
+	return nil
+}
+
+func renewed(p *specs.Process, digest string) *specs.Process {
+	n := specs.Copy(p)
+	n.Annotations = maps.Clone(n.Annotations)
+	if n.Annotations == nil {
+		n.Annotations = map[string]string{}
+	}
+	n.Annotations[specs.AnnotationExecutable] = digest
+	return n
+}
+
 // endSuspend takes a suspend out of the object when its time has come, as a resume by hand does: what everybody reads of the process must
 // not go on to say that it is suspended.
 func (r *Reconciler) endSuspend(ctx context.Context, o *observed) error {

@@ -26,7 +26,7 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 	if f != nil {
 		return f
 	}
-	res, f := r.resolver.resolve(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given})
+	res, f := r.resolver.resolve(r.admission(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given}))
 	if f != nil {
 		return f
 	}

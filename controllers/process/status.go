@@ -123,6 +123,9 @@ func rank(out *instanceDecision) int {
 func (d *decider) ready(c *conditions, t *tally, done bool) {
 	want := d.replicas()
 	text := ratio(t.ready, want) + " ready"
+	if d.roll.under && d.roll.ready > 0 {
+		text += ", " + strconv.Itoa(d.roll.ready) + " of the old serving on"
+	}
 	switch {
 	case d.Down:
 		c.set(specs.ConditionReady, false, waitShutdown, text)

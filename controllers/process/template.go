@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"mirroros.dev/mirroros/specs"
 )
@@ -43,9 +44,13 @@ type subject struct {
 	id      string
 	ordinal int32
 	ports   []specs.InstancePort
+	// gate is nil when there are none. begin and token are nil unless the instance starts now.
+	gate  Gate
+	begin func(account) *fault
+	token func(ttl time.Duration) (string, *fault)
 }
 
-// resolve looks everything up that a start needs. It changes nothing.
+// resolve looks everything up that a start needs. It changes nothing, but for the tokens of an instance that starts now.
 func (v *resolver) resolve(s subject) (*resolved, *fault) {
 	who, f := v.credential(s.process.Spec.User, s.process.Spec.Group)
 	if f != nil {
@@ -54,6 +59,11 @@ func (v *resolver) resolve(s subject) (*resolved, *fault) {
 	out := &resolved{Credential: who.credential}
 	if name := s.process.Spec.StateDirectory; name != "" {
 		out.StateDirectory = v.stateDirectory(name)
+	}
+	if s.begin != nil {
+		if f := s.begin(who); f != nil {
+			return nil, f
+		}
 	}
 	if out.values, f = v.environment(s, who, out.StateDirectory); f != nil {
 		return nil, f

@@ -23,6 +23,7 @@ type world struct {
 	rt     *fakeRuntime
 	logs   *fakeLogs
 	events *fakeEvents
+	gate   Gate
 	r      *Reconciler
 	dir    string
 	begin  time.Time
@@ -45,7 +46,7 @@ func (w *world) now() time.Time { return w.begin.Add(w.passed) }
 // restartOperator forgets all but store, runtime and logs.
 func (w *world) restartOperator() {
 	w.rt.adopt()
-	w.r = New(Options{Client: w.client, Recorder: w.events, Runtime: w.rt, Logs: w.logs, StateDir: w.dir, Now: w.now})
+	w.r = New(Options{Client: w.client, Recorder: w.events, Runtime: w.rt, Logs: w.logs, StateDir: w.dir, Gate: w.gate, Now: w.now})
 	w.r.enqueue = func(q reconcile.Request, _ queue.Priority) { w.add(q.Name) }
 	w.rt.notify = func(id string) {
 		if owner, _, _, ok := parseInstanceName(id); ok {

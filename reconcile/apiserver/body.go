@@ -13,7 +13,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kjson "k8s.io/apimachinery/pkg/util/json"
-	k8syaml "sigs.k8s.io/yaml"
 
 	"mirroros.dev/mirroros/specs"
 )
@@ -81,7 +80,7 @@ func toJSON(b []byte) ([]byte, error) {
 	if hasAlias(&n) {
 		return nil, badRequest("cannot read the body: it has a YAML alias; write out what it stands for")
 	}
-	out, err := k8syaml.YAMLToJSONStrict(b)
+	out, err := specs.YAMLToJSON(b)
 	if err != nil {
 		return nil, badRequest("cannot read the body: %v", err)
 	}

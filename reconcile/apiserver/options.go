@@ -24,6 +24,8 @@ type Options struct {
 	Logs   LogReader
 	Stacks Stacks
 	Host   Host
+	// Gates issues tokens and explains decisions.
+	Gates Gates
 	// Reload makes a Process read its configuration again, now.
 	Reload func(ctx context.Context, process string) error
 	// IsWorkload tells whether a process is one of the operator's workloads, or below one, and which.

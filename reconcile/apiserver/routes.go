@@ -79,6 +79,12 @@ var routes = []route{
 	{"POST", "/apis/mirroros.dev/v1alpha1/processes/{name}/reload", admins, (*Server).reload, 0},
 	{"POST", "/apis/mirroros.dev/v1alpha1/stacks/{name}/plan", admins, (*Server).plan, large},
 	{"POST", "/apis/mirroros.dev/v1alpha1/stacks/{name}/apply", admins, (*Server).apply, 0},
+	{"POST", "/apis/mirroros.dev/v1alpha1/principals/{name}/token", admins, (*Server).createToken, 0},
+	{"GET", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).tokens, 0},
+	{"DELETE", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).revokeTokens, 0},
+	{"GET", "/mirroros/tokens", admins, (*Server).tokens, 0},
+	{"GET", "/mirroros/why/{what}/{name}", admins, (*Server).why, 0},
+	{"POST", "/mirroros/can-i", admins, (*Server).canI, 0},
 	{"GET", "/mirroros/host", admins, (*Server).host, 0},
 	{"POST", "/mirroros/shutdown", admins, (*Server).shutdown, 0},
 }

@@ -139,18 +139,23 @@ func (s *Server) check(r *request, next, live specs.Object) error {
 	return nil
 }
 
-// checkMeta checks the metadata that manifests cannot have, and whose Stack an object says it is.
+// checkMeta checks the metadata that manifests cannot have, and whose an object says it is.
 func checkMeta(next, live specs.Object) field.ErrorList {
 	at := field.NewPath("metadata")
 	faults := apivalidation.ValidateFinalizers(next.GetFinalizers(), at.Child("finalizers"))
 	faults = append(faults, apivalidation.ValidateOwnerReferences(next.GetOwnerReferences(), at.Child("ownerReferences"))...)
 	faults = append(faults, metav1validation.ValidateManagedFields(next.GetManagedFields(), at.Child("managedFields"))...)
-	was := ""
-	if live != nil {
-		was = live.GetLabels()[specs.LabelStack]
-	}
-	if is := next.GetLabels()[specs.LabelStack]; is != was {
-		faults = append(faults, field.Forbidden(at.Child("labels").Key(specs.LabelStack), "only the files of a Stack put an object into it; leave it out"))
+	for _, l := range []struct{ label, why string }{
+		{specs.LabelStack, "only the files of a Stack put an object into it; leave it out"},
+		{specs.LabelSystem, "only the operator marks what is its own; leave it out"},
+	} {
+		was := ""
+		if live != nil {
+			was = live.GetLabels()[l.label]
+		}
+		if is := next.GetLabels()[l.label]; is != was {
+			faults = append(faults, field.Forbidden(at.Child("labels").Key(l.label), l.why))
+		}
 	}
 	return faults
 }

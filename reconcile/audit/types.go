@@ -90,7 +90,8 @@ type Options struct {
 	KeyFile string
 	// Sync: a Write waits until the disk has it.
 	Sync bool
-	// Retain and MaxBytes bound what is kept of the writer's chains. Default 90 days and 2 GiB.
+	// Retain and MaxBytes bound what is kept of the writer's chains: files whose last record is older go, and the oldest ones while all are
+	// larger. What is being written never goes. Default 90 days and 2 GiB.
 	Retain   time.Duration
 	MaxBytes int64
 	// Now is the wall clock. Default time.Now.
@@ -100,7 +101,7 @@ type Options struct {
 // Writer is what a program that decides needs of a Log. *Log is one.
 type Writer interface {
 	// Write appends a record and returns when it is as durable as the log promises; it may be called by many at once and shares one
-	// write among them. An error means that it may not be there: refuse what depends on it.
+	// write among them. An error means that it may not be there: refuse what depends on it. The record is not kept, and not changed.
 	Write(r *Record) error
 	// Post appends a record without waiting for it. It may block while too much waits. What fails makes the next Write fail.
 	Post(r *Record)

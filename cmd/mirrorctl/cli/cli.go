@@ -43,8 +43,9 @@ var verbs = []struct {
 	make  []func(*command) *cobra.Command
 }{
 	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newPlan, newDiff, newEdit, newDelete}},
-	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait}},
+	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait, newAudit}},
 	{"Act on what runs:", []func(*command) *cobra.Command{newRestart, newReload, newSuspend, newResume, newExec, newDown}},
+	{"Let through the gate:", []func(*command) *cobra.Command{newToken, newClientConfig, newCanI, newWhy, newAllow}},
 	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newAPIResources, newVersion}},
 }
 

@@ -146,7 +146,7 @@ func (c *command) editObject(ctx context.Context, t target, live object) error {
 		return fmt.Errorf("cannot show %s: %v", t, err)
 	}
 	return c.editText(editing{name: t.kind.Singular + "-" + t.name + ".yaml", text: text, line: 1, save: func(text []byte) error {
-		body, err := yaml.YAMLToJSONStrict(text)
+		body, err := specs.YAMLToJSON(text)
 		if err != nil {
 			return err
 		}

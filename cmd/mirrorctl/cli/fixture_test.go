@@ -26,6 +26,7 @@ import (
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/apiserver"
+	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/reconcile/source"
@@ -52,7 +53,7 @@ func newFixture(t *testing.T, e *testscript.Env) error {
 	f := &fixture{dir: e.WorkDir, index: &admit.Index{}}
 	f.client = reconcile.NewClient(reconciletest.TempStore(t), reconcile.ClientOptions{Now: func() time.Time { return testNow.Add(-time.Duration(f.ago.Load())) }})
 	server := apiserver.New(apiserver.Options{Client: f.client, Declared: f.index, Source: f.place, Logs: f, Stacks: f, Host: f,
-		Reload: f.reload, Version: "v0.1.0", Now: func() time.Time { return testNow }})
+		Reload: f.reload, Gates: &gatesFixture{f}, Version: "v0.1.0", Now: func() time.Time { return testNow }})
 	run, err := os.MkdirTemp("", "mo") // short: a socket's path ends at 107 bytes
 	if err != nil {
 		return err
@@ -119,6 +120,28 @@ var fixtureCommands = map[string]func(*testscript.TestScript, bool, []string){
 			p.Name = fmt.Sprintf("p%03d", i)
 			specs.Default(p)
 			ts.Check(fixtureOf(ts).put(p))
+		}
+	},
+	// record DIR FILE: write the records of a file, JSON lines, as the log of a gate, with its key in DIR.key.
+	"record": func(ts *testscript.TestScript, _ bool, args []string) {
+		dir := ts.MkAbs(args[0])
+		l, err := audit.Open(audit.Options{Dir: dir, Writer: "gate", KeyFile: dir + ".key", Now: func() time.Time { return testNow.Add(-time.Hour) }})
+		ts.Check(err)
+		for line := range strings.Lines(ts.ReadFile(args[1])) {
+			r := &audit.Record{}
+			ts.Check(json.Unmarshal([]byte(line), r))
+			ts.Check(l.Write(r))
+		}
+		ts.Check(l.Close())
+	},
+	// tamper DIR OLD NEW: put NEW in place of OLD in the files of a log.
+	"tamper": func(ts *testscript.TestScript, _ bool, args []string) {
+		files, err := filepath.Glob(filepath.Join(ts.MkAbs(args[0]), "*.jsonl"))
+		ts.Check(err)
+		for _, f := range files {
+			text, err := os.ReadFile(f)
+			ts.Check(err)
+			ts.Check(os.WriteFile(f, bytes.ReplaceAll(text, []byte(args[1]), []byte(args[2])), 0o600))
 		}
 	},
 	// running PROCESS: start a program as an instance of the process, which is in the store.

@@ -65,12 +65,9 @@ func (o logOptions) query(now time.Time) (string, error) {
 		q.Set("tailLines", strconv.Itoa(o.tail))
 	}
 	if o.since != "" {
-		at, err := time.Parse(time.RFC3339, o.since)
-		if d, derr := time.ParseDuration(o.since); derr == nil {
-			at, err = now.Add(-d), nil
-		}
+		at, err := timeFlag("since", o.since, now)
 		if err != nil {
-			return "", usageError("--since %q: want a duration such as 10m, or a time such as 2026-11-23T14:00:00Z", o.since)
+			return "", err
 		}
 		q.Set("sinceTime", at.UTC().Format(time.RFC3339Nano))
 	}

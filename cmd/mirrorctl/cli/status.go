@@ -20,6 +20,10 @@ type statusAnswer struct {
 	// Ready out of Declared counts processes, those made through the API among them.
 	Ready    int `json:"ready"`
 	Declared int `json:"declared"`
+	// Gates, routes that cannot serve, and rules that somebody made for a while.
+	Gates  []gateStatus  `json:"gates,omitempty"`
+	Routes []notReady    `json:"routesNotReady,omitempty"`
+	Grants []grantStatus `json:"grants,omitempty"`
 	// Host is there with -o wide.
 	Host object `json:"host,omitempty"`
 }
@@ -44,6 +48,10 @@ type stackStatus struct {
 	Faults     []specs.Fault      `json:"faults,omitempty"`
 	RefusedAt  *metav1.Time       `json:"refusedAt,omitempty"`
 	Pending    *specs.PendingPlan `json:"pending,omitempty"`
+	// Locality of its routes, the Remote ones among them, and how many of its processes could leave the host without a gate.
+	Locality specs.Locality `json:"locality,omitempty"`
+	Remote   []string       `json:"remote,omitempty"`
+	Free     int            `json:"notIsolated,omitempty"`
 }
 
 // processStatus is one process, with the copy of it that is worst off.
@@ -124,13 +132,20 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &statusAnswer{Stacks: []stackStatus{}, Processes: []processStatus{}, Declared: len(processes)}
+	a := &statusAnswer{Stacks: []stackStatus{}, Processes: []processStatus{}}
 	for i := range stacks {
 		a.Stacks = append(a.Stacks, statusOfStack(&stacks[i]))
+	}
+	if err := c.askGates(ctx, a, stacks, processes); err != nil {
+		return nil, err
 	}
 	worst := worstInstances(instances)
 	for i := range processes {
 		p := statusOfProcess(&processes[i], worst[processes[i].Name])
+		if processes[i].Labels[specs.LabelSystem] == "true" && p.Ready {
+			continue // the gates say how it is
+		}
+		a.Declared++
 		if p.Ready {
 			a.Ready++
 		}
@@ -141,7 +156,7 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 
 // good tells whether all is ready, and what is on disk is in force. What is not known yet is not good.
 func (a *statusAnswer) good() bool {
-	return a.Ready == a.Declared && len(a.Stacks) > 0 && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
+	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Routes) == 0 && !slices.ContainsFunc(a.Gates, func(g gateStatus) bool { return !g.Ready }) && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
 		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != "" || !s.inForce()
 	})
 }

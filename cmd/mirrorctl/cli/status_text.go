@@ -42,6 +42,7 @@ func (c *command) printStatus(a *statusAnswer) {
 	}
 	left := len(rows) - maxNotReady
 	columns(c.Out, nil, rows[:min(len(rows), maxNotReady)])
+	c.printGates(a)
 	if left > 0 {
 		fmt.Fprintf(c.Out, "and %d more; `mirrorctl get process` lists all\n", left)
 	}
@@ -99,7 +100,7 @@ func stackLine(s *stackStatus, now time.Time) string {
 		return line + " Suspended: " + suspendText(map[string]string{specs.AnnotationSuspendReason: cmp.Or(s.SuspendReason, "the files are not followed"),
 			specs.AnnotationResumeAt: s.ResumeAt}, time.Local) + "."
 	}
-	return line + " " + string(cmp.Or(s.Sync, specs.SyncAuto)) + "."
+	return line + " " + string(cmp.Or(s.Sync, specs.SyncAuto)) + "." + localityText(s)
 }
 
 func agoText(s *stackStatus, now time.Time) string {

@@ -11,7 +11,7 @@ import (
 )
 
 // firstHanded is the lowest number of a handed pidfd: before it are the standard ones and the guardian's own.
-const firstHanded = 4
+const firstHanded = 5
 
 // handing is held while descriptors are marked for an exec: by Hand and by Open.
 var handing sync.Mutex
@@ -19,8 +19,9 @@ var handing sync.Mutex
 // Hand calls exec, and lets the pidfds of this process live through it, for the guardian that it becomes: how a process ended
 // that is nobody's child any more can be learnt only by a pidfd that was opened before it was reaped. A process that was never
 // guarded has none so far: find opens one for each run of the state directory that lives. The others got theirs from their
-// guardian. Nothing is forked meanwhile, so no workload gets the descriptors.
-func Hand(stateDir string, find bool, exec func() error) error {
+// guardian. The descriptors in also live through it too; they must stay open meanwhile. Nothing is forked meanwhile, so no workload
+// gets any of them.
+func Hand(stateDir string, find bool, also []int, exec func() error) error {
 	if find {
 		openRuns(filepath.Join(stateDir, "claims"))
 	}
@@ -29,6 +30,9 @@ func Hand(stateDir string, find bool, exec func() error) error {
 	syscall.ForkLock.RLock()
 	defer syscall.ForkLock.RUnlock()
 	mark := func(flag int) {
+		for _, fd := range also {
+			unix.FcntlInt(uintptr(fd), unix.F_SETFD, flag)
+		}
 		descriptors(func(fd int) {
 			if pidfdInode(fd) == 0 {
 				return

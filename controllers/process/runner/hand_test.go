@@ -85,9 +85,18 @@ var _ = Describe("a pidfd that a guardian handed on", Serial, func() {
 			pid := g.start("a", 1, "wait").PID
 			g.stop()
 			Expect(handed(pid)).To(BeEmpty())
+			also, err := os.Open(g.state)
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(also.Close)
 			failed, opened := errors.New("no exec"), make(chan struct{})
-			err := runner.Hand(g.state, true, func() error {
+			lives := func() bool {
+				flags, err := unix.FcntlInt(also.Fd(), unix.F_GETFD, 0)
+				Expect(err).NotTo(HaveOccurred())
+				return flags&unix.FD_CLOEXEC == 0
+			}
+			err = runner.Hand(g.state, true, []int{int(also.Fd())}, func() error {
 				Expect(handed(pid)).To(HaveLen(1))
+				Expect(lives()).To(BeTrue())
 				go func() { // it marks all descriptors, so it must wait
 					defer GinkgoRecover()
 					defer close(opened)
@@ -100,6 +109,7 @@ var _ = Describe("a pidfd that a guardian handed on", Serial, func() {
 			Expect(err).To(MatchError(failed))
 			Eventually(opened).Should(BeClosed())
 			Expect(handed(pid)).To(BeEmpty())
+			Expect(lives()).To(BeFalse())
 		})
 	})
 })

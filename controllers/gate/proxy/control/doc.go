@@ -27,6 +27,8 @@ type Running struct {
 	Error      string `json:"error,omitempty"`
 	// Missing sockets, by name, that the config needs and the gate does not have.
 	Missing []string `json:"missing,omitempty"`
+	// Leaving are addresses that serve no new requests any more and have not ended all that they began.
+	Leaving []string `json:"leaving,omitempty"`
 	// Draining: the gate takes no new connections and ends when the last request has.
 	Draining bool `json:"draining,omitempty"`
 }

@@ -248,6 +248,9 @@ func (v Value) Text() (string, error) {
 
 // Count gives the value of a whole number that is not negative and written in digits alone.
 func (v Value) Count() (int64, error) {
+	if len(v.Raw) == 0 {
+		return 0, errors.New("is not there")
+	}
 	for _, c := range v.Raw {
 		if c < '0' || c > '9' {
 			return 0, errors.New("must be a whole number from 0 on, in digits")

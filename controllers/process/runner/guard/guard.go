@@ -18,6 +18,9 @@ import (
 // variable names the environment variable by which mirrorguard tells its pid to the operator.
 const variable = "MIRROROS_GUARD"
 
+// socketsVariable tells the guardian that this process becomes which sockets it brings along, as FD:NAME, separated by spaces.
+const socketsVariable = "MIRROROS_SOCKETS"
+
 // Options says what to guard.
 type Options struct {
 	// State is the operator's state directory: exit records go below it.
@@ -27,6 +30,8 @@ type Options struct {
 	// Program and Args are the operator's executable and its arguments without its name. This process' own when Program is empty.
 	Program string
 	Args    []string
+	// Sockets are listening sockets, by name, that the guardian is to hold. They must stay open until Exec returns.
+	Sockets map[string]int
 	// Settle: an operator that lived longer did not fail to start. A second when zero.
 	Settle time.Duration
 }
@@ -79,7 +84,7 @@ func (o Options) command() (string, []string, error) {
 func environ() []string {
 	var env []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, variable+"=") {
+		if !strings.HasPrefix(v, variable+"=") && !strings.HasPrefix(v, socketsVariable+"=") {
 			env = append(env, v)
 		}
 	}

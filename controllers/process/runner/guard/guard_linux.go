@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,7 +28,15 @@ func Exec(o Options) error {
 	if err != nil {
 		return err
 	}
-	err = runner.Hand(o.State, os.Getenv(variable) == "", func() error { return syscall.Exec(path, argv, environ()) })
+	env, fds := environ(), make([]int, 0, len(o.Sockets))
+	if len(o.Sockets) > 0 {
+		entries := make([]string, 0, len(o.Sockets))
+		for name, fd := range o.Sockets {
+			entries, fds = append(entries, strconv.Itoa(fd)+":"+name), append(fds, fd)
+		}
+		env = append(env, socketsVariable+"="+strings.Join(entries, " "))
+	}
+	err = runner.Hand(o.State, os.Getenv(variable) == "", fds, func() error { return syscall.Exec(path, argv, env) })
 	return fmt.Errorf("cannot execute the guardian %q: %w", path, err)
 }
 

@@ -1,0 +1,119 @@
+package proxy
+
+import (
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// conns are the connections of one gate.
+type conns struct {
+	most    int
+	closing atomic.Bool
+
+	mu   sync.Mutex
+	all  map[net.Conn]*conn
+	gone *sync.Cond
+}
+
+// conn is what is known of a connection.
+type conn struct {
+	net.Conn
+	// idle since, in nanoseconds; 0 while a request is under way.
+	idle atomic.Int64
+	once sync.Once
+	peer *PeerProcess
+}
+
+// changed follows a connection through its states.
+func (cs *conns) changed(c net.Conn, state http.ConnState) {
+	switch state {
+	case http.StateNew:
+		cs.add(c)
+	case http.StateActive:
+		cs.of(c).idle.Store(0)
+	case http.StateIdle:
+		cs.of(c).idle.Store(time.Now().UnixNano())
+	case http.StateClosed, http.StateHijacked:
+		cs.remove(c)
+	}
+}
+
+func (cs *conns) add(c net.Conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.all == nil {
+		cs.all = map[net.Conn]*conn{}
+	}
+	n := &conn{Conn: c}
+	n.idle.Store(time.Now().UnixNano()) // it has asked for nothing yet
+	cs.all[c] = n
+	if len(cs.all) > cs.most {
+		cs.makeRoom(n)
+	}
+}
+
+// makeRoom closes the connection that has idled longest, but not one that just came. Where none idles nothing is closed: the bound of requests
+// holds those.
+func (cs *conns) makeRoom(but *conn) {
+	var oldest *conn
+	var since int64
+	for _, n := range cs.all {
+		if idle := n.idle.Load(); idle != 0 && n != but && (oldest == nil || idle < since) {
+			oldest, since = n, idle
+		}
+	}
+	if oldest != nil {
+		_ = oldest.Close()
+	}
+}
+
+func (cs *conns) of(c net.Conn) *conn {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if n := cs.all[c]; n != nil {
+		return n
+	}
+	return &conn{Conn: c} // closed meanwhile
+}
+
+func (cs *conns) remove(c net.Conn) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.all, c)
+	if len(cs.all) == 0 && cs.gone != nil {
+		cs.gone.Broadcast()
+	}
+}
+
+// wait returns when there is no connection.
+func (cs *conns) wait() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.gone == nil {
+		cs.gone = sync.NewCond(&cs.mu)
+	}
+	for len(cs.all) > 0 {
+		cs.gone.Wait()
+	}
+}
+
+// peer is the process at the other end of the connection of a request, or nil.
+func (x *exchange) peer() *PeerProcess {
+	c, _ := x.r.Context().Value(connKey{}).(*conn)
+	if c == nil || x.server.o.Peer == nil {
+		return nil
+	}
+	c.once.Do(func() { c.peer = x.server.o.Peer(c.Conn) })
+	return c.peer
+}
+
+// peerName is where a request comes from, for the record and for conditions.
+func (x *exchange) peerName() string {
+	if x.r.RemoteAddr == "@" || x.r.RemoteAddr == "" {
+		return "unix"
+	}
+	return x.r.RemoteAddr
+}

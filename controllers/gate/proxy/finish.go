@@ -1,0 +1,142 @@
+package proxy
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"mirroros.dev/mirroros/reconcile/audit"
+)
+
+// maxRecorded is what a record holds of a body at most.
+const maxRecorded = 1 << 20
+
+// refuse ends a request before its answer began. A refusal before the decision was recorded is the decision; one after it is a failure.
+func (x *exchange) refuse(bad *refusal) {
+	info := reasons[bad.reason]
+	if bad.rule != nil {
+		x.rule = bad.rule
+	}
+	outcome := audit.Refused
+	if x.decided || info.status >= http.StatusInternalServerError && info.stage > 1 {
+		outcome = audit.Failed
+	}
+	x.reason, x.status, x.failed = bad.reason, info.status, true
+	if bad.err != nil {
+		x.log.V(1).Info("Request refused", "request", x.id, "gate", x.name, "reason", bad.reason, "error", bad.err.Error())
+	}
+	if !x.decided {
+		r := x.decision(outcome)
+		r.Status, r.Milliseconds = info.status, x.now().Sub(x.began).Milliseconds()
+		if bad.text != "" {
+			r.Text = clip(bad.text, 1024)
+		}
+		if bad.err != nil {
+			r.Text = clip(bad.err.Error(), 1024)
+		}
+		if bad.reason != AuditFailed {
+			x.server.o.Audit.Post(r)
+		}
+	}
+	if x.begun {
+		return // it is too late to say anything
+	}
+	x.tell(bad, outcome)
+}
+
+// tell writes the refusal in the client's dialect.
+func (x *exchange) tell(bad *refusal, outcome string) {
+	if x.dialect == nil {
+		x.dialect = plainError
+	}
+	x.begun = true
+	media, body := x.dialect(x.status, bad.reason, "refused by mirrorgate: "+bad.Error()+" (request "+x.id+")", x.id)
+	h := x.w.Header()
+	h.Set("Content-Type", media)
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-MirrorGate-Reason", string(bad.reason))
+	switch x.status {
+	case http.StatusUnauthorized:
+		h.Set("WWW-Authenticate", `Bearer realm="mirrorgate"`)
+	case http.StatusRequestEntityTooLarge:
+		h.Set("Connection", "close")
+	}
+	x.mark(outcome)
+	x.w.WriteHeader(x.status)
+	if x.r.Method != http.MethodHead {
+		n, _ := x.w.Write(body)
+		x.sent = int64(n)
+	}
+}
+
+// end is called once for each request, whatever happened.
+func (x *exchange) end() {
+	p := recover()
+	if p != nil && p != http.ErrAbortHandler {
+		x.log.Error(nil, "Request failed", "request", x.id, "gate", x.name, "panic", p, "stack", string(debug.Stack()))
+		x.reason, x.status, x.failed = Internal, http.StatusInternalServerError, true
+		if !x.begun {
+			x.refuse(refuse(Internal, ""))
+			p = nil
+		}
+	}
+	x.active.remove(x)
+	x.cancel(nil)
+	x.held.Add(-x.read)
+	x.running.Add(-1)
+	took := x.now().Sub(x.began)
+	if x.decided {
+		x.server.o.Audit.Post(x.ending(took))
+	}
+	x.count(took)
+	if p != nil {
+		panic(http.ErrAbortHandler) // the connection ends, so that a client sees that its answer is not whole
+	}
+}
+
+// ending is the record of stage 11.
+func (x *exchange) ending(took time.Duration) *audit.Record {
+	r := x.recordOf(audit.KindOutcome)
+	if r.Decision = x.outcome(); x.failed {
+		r.Decision, r.Reason, r.Stage = audit.Failed, string(x.reason), reasons[x.reason].stage
+	}
+	r.Status, r.ResponseSize, r.Milliseconds = x.status, x.sent, took.Milliseconds()
+	r.InputTokens, r.OutputTokens = x.usage.input, x.usage.output
+	r.ResponseDigest, r.ResponseBody = x.answer.result()
+	return r
+}
+
+// digester looks at an answer as far as the audit level of the gate asks for it.
+type digester struct {
+	sum    hash.Hash
+	bodies bool
+	text   []byte
+}
+
+func (d *digester) begin(level string) {
+	if level != "Metadata" {
+		d.sum = sha256.New()
+	}
+	d.bodies = level == "Bodies"
+}
+
+func (d *digester) feed(p []byte) {
+	if d.sum != nil {
+		d.sum.Write(p)
+	}
+	if d.bodies && len(d.text) <= maxRecorded {
+		d.text = append(d.text, p...)
+	}
+}
+
+func (d *digester) result() (digest, body string) {
+	if d.sum == nil {
+		return "", ""
+	}
+	return hex.EncodeToString(d.sum.Sum(nil)), clip(string(d.text), maxRecorded)
+}

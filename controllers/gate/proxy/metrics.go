@@ -1,0 +1,146 @@
+package proxy
+
+import (
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/control"
+)
+
+// metrics of a server. Names are those of OpenTelemetry's conventions for generative AI where they have one. No label holds what a caller
+// chooses.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	stages   [12]prometheus.Observer
+	duration *prometheus.HistogramVec
+	first    *prometheus.HistogramVec
+	tokens   *prometheus.CounterVec
+	streams  gauges
+	gates    sync.Map // of name: *gateCounters
+}
+
+type gateCounters struct{ requests, refused atomic.Int64 }
+
+// gauges count what is open, by gate.
+type gauges struct{ by sync.Map }
+
+func (g *gauges) of(name string) *atomic.Int64 {
+	if n, ok := g.by.Load(name); ok {
+		return n.(*atomic.Int64)
+	}
+	n, _ := g.by.LoadOrStore(name, &atomic.Int64{})
+	return n.(*atomic.Int64)
+}
+
+func (g *gauges) add(name string, n int64) { g.of(name).Add(n) }
+
+func newMetrics() *metrics {
+	fast := prometheus.ExponentialBuckets(5e-6, 4, 12) // 5 µs to 21 s
+	slow := []float64{0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92}
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mirrorgate_requests_total",
+			Help: "Requests by gate, route, reason code and status."}, []string{"gate", "route", "reason", "status"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gen_ai_server_request_duration_seconds",
+			Help: "Time from the head of a request to the end of its answer.", Buckets: slow}, []string{"gate", "route"}),
+		first: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gen_ai_server_time_to_first_token_seconds",
+			Help: "Time from the head of a request to the first piece of its answer.", Buckets: slow}, []string{"gate", "route"}),
+		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gen_ai_client_token_usage_total",
+			Help: "Tokens as backends told them."}, []string{"gate", "route", "gen_ai_token_type"}),
+	}
+	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mirrorgate_stage_duration_seconds",
+		Help: "Time that each stage of the gate took.", Buckets: fast}, []string{"stage"})
+	for i := range m.stages {
+		if i > 0 {
+			m.stages[i] = stages.WithLabelValues(strconv.Itoa(i))
+		}
+	}
+	m.registry.MustRegister(m.requests, m.duration, m.first, m.tokens, stages, (*streamCollector)(m))
+	return m
+}
+
+// streamCollector tells how many answers are being streamed.
+type streamCollector metrics
+
+var streamsDesc = prometheus.NewDesc("mirrorgate_open_streams", "Answers that are being passed on piece by piece.", []string{"gate"}, nil)
+
+func (*streamCollector) Describe(to chan<- *prometheus.Desc) { to <- streamsDesc }
+
+func (c *streamCollector) Collect(to chan<- prometheus.Metric) {
+	c.streams.by.Range(func(name, n any) bool {
+		to <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(n.(*atomic.Int64).Load()), name.(string))
+		return true
+	})
+}
+
+func (m *metrics) gate(name string) *gateCounters {
+	if c, ok := m.gates.Load(name); ok {
+		return c.(*gateCounters)
+	}
+	c, _ := m.gates.LoadOrStore(name, &gateCounters{})
+	return c.(*gateCounters)
+}
+
+// ended notes the time that a stage took.
+func (x *exchange) ended(stage int) {
+	now := x.now()
+	x.server.metrics.stages[stage].Observe(now.Sub(x.stage).Seconds())
+	if stage == 8 && x.route != nil {
+		x.server.metrics.first.WithLabelValues(x.name, x.route.Name).Observe(now.Sub(x.began).Seconds())
+	}
+	x.stage = now
+}
+
+// count counts a request that ended.
+func (x *exchange) count(took time.Duration) {
+	defer x.server.o.Counted()
+	m, route := x.server.metrics, ""
+	if x.route != nil {
+		route = x.route.Name
+	}
+	x.counters.requests.Add(1)
+	if !x.decided {
+		x.counters.refused.Add(1)
+	}
+	m.requests.WithLabelValues(x.name, route, string(x.reason), status(x.status)).Inc()
+	m.duration.WithLabelValues(x.name, route).Observe(took.Seconds())
+	if x.usage.known {
+		m.tokens.WithLabelValues(x.name, route, "input").Add(float64(x.usage.input))
+		m.tokens.WithLabelValues(x.name, route, "output").Add(float64(x.usage.output))
+	}
+}
+
+// status bounds what a backend may make of a label.
+func status(n int) string {
+	if n < 100 || n > 599 {
+		return "other"
+	}
+	return strconv.Itoa(n)
+}
+
+// Registry holds the metrics of the server.
+func (s *Server) Registry() *prometheus.Registry { return s.metrics.registry }
+
+// Counts gives all counters since the server was made.
+func (s *Server) Counts() control.Counts {
+	var out control.Counts
+	s.metrics.gates.Range(func(name, c any) bool {
+		n := c.(*gateCounters)
+		out.Gates = append(out.Gates, control.GateCount{Name: name.(string), Requests: n.requests.Load(), Refused: n.refused.Load(),
+			Streams: s.metrics.streams.of(name.(string)).Load()})
+		return true
+	})
+	s.cache.mu.Lock()
+	defer s.cache.mu.Unlock()
+	for name, c := range s.cache.counters {
+		if last := c.last.Load(); last != 0 {
+			out.Rules = append(out.Rules, control.RuleCount{Name: name, Hits: c.hits.Load(), Shadow: c.shadow.Load(), Last: time.Unix(0, last).UTC()})
+		}
+	}
+	return out
+}

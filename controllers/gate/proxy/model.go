@@ -1,0 +1,326 @@
+package proxy
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
+	"mirroros.dev/mirroros/controllers/gate/proxy/upstream"
+)
+
+// operation is one thing that can be asked of a model, at one path.
+type operation struct {
+	name      string
+	protocols []string // that have it
+	method    string
+	// caps are the fields that bound the answer; the first is put in when a caller sends none. None where there is nothing to bound.
+	caps []string
+	// usage tells that a stream tells its usage only when asked to.
+	usage bool
+}
+
+var modelsOperation = &operation{name: "list_models", protocols: []string{OpenAI, Anthropic}, method: http.MethodGet}
+
+// operations by path.
+var operations = map[string]*operation{
+	"/v1/chat/completions": {name: "chat", protocols: []string{OpenAI}, method: http.MethodPost,
+		caps: []string{"max_tokens", "max_completion_tokens"}, usage: true},
+	"/v1/completions":           {name: "text_completion", protocols: []string{OpenAI}, method: http.MethodPost, caps: []string{"max_tokens"}, usage: true},
+	"/v1/responses":             {name: "generate_content", protocols: []string{OpenAI}, method: http.MethodPost, caps: []string{"max_output_tokens"}},
+	"/v1/embeddings":            {name: "embeddings", protocols: []string{OpenAI}, method: http.MethodPost},
+	"/v1/messages":              {name: "chat", protocols: []string{Anthropic}, method: http.MethodPost, caps: []string{"max_tokens"}},
+	"/v1/messages/count_tokens": {name: "count_tokens", protocols: []string{Anthropic}, method: http.MethodPost},
+	"/v1/models":                modelsOperation,
+}
+
+// call is what a body asks of a model.
+type call struct {
+	body  strict.Value
+	model strict.Value
+	// caps that are there, and the place of each.
+	caps    map[string]strict.Value
+	stream  bool
+	options strict.Value // stream_options
+	wants   bool         // the usage of a stream
+	edits   []strict.Edit
+	adds    bool // the request for usage is the gate's own
+}
+
+// callNames are the names that the gate looks at; none may be there in other case.
+var callNames = []string{"model", "stream", "stream_options", "max_tokens", "max_completion_tokens", "max_output_tokens", "tools", "functions",
+	"messages", "n", "best_of"}
+
+// readCall reads the body of a call. What it finds goes to the input of the rules too.
+func readCall(body []byte, x *exchange) (*call, *refusal) {
+	v, err := strict.Check(body)
+	if err != nil {
+		return nil, refuse(BadJSON, "%v", err)
+	}
+	if !v.IsObject() {
+		return nil, refuse(BadJSON, "it is no object")
+	}
+	c := &call{body: v}
+	err = v.Fields(callNames, func(name string, value strict.Value) error {
+		if err := c.field(name, value, x); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	})
+	switch {
+	case err != nil:
+		return nil, refuse(BadJSON, "%v", err)
+	case x.in.LLM.Model == "":
+		return nil, refuse(BadRequest, "model is missing")
+	}
+	return c, nil
+}
+
+func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
+	llm := &x.in.LLM
+	if value.IsNull() && name != "model" {
+		if name == "stream_options" {
+			c.options = value
+		}
+		if slices.Contains(capNames, name) {
+			c.addCap(name, value)
+		}
+		return nil
+	}
+	switch name {
+	case "model":
+		c.model = value
+		llm.Model, err = value.Text()
+	case "stream":
+		c.stream, err = value.Bool()
+		llm.Stream = c.stream
+	case "stream_options":
+		err = c.streamOptions(value)
+	case "max_tokens", "max_completion_tokens", "max_output_tokens":
+		var n int64
+		n, err = value.Count()
+		llm.MaxTokens = max(llm.MaxTokens, n)
+		c.addCap(name, value)
+	case "n", "best_of":
+		_, err = value.Count()
+	case "messages":
+		llm.Messages, err = length(value)
+	case "tools", "functions":
+		llm.Tools, err = toolNames(value, llm.Tools)
+	}
+	return err
+}
+
+// capNames bound an answer, each in an operation of its own.
+var capNames = []string{"max_tokens", "max_completion_tokens", "max_output_tokens"}
+
+func (c *call) addCap(name string, value strict.Value) {
+	if c.caps == nil {
+		c.caps = make(map[string]strict.Value, 1)
+	}
+	c.caps[name] = value
+}
+
+func (c *call) streamOptions(value strict.Value) error {
+	if !value.IsObject() {
+		return fmt.Errorf("must be an object")
+	}
+	c.options = value
+	return value.Fields([]string{"include_usage"}, func(_ string, v strict.Value) (err error) {
+		if !v.IsNull() {
+			c.wants, err = v.Bool()
+		}
+		return err
+	})
+}
+
+func length(value strict.Value) (n int64, err error) {
+	if !value.IsArray() {
+		return 0, fmt.Errorf("must be an array")
+	}
+	err = value.Items(func(strict.Value) error { n++; return nil })
+	return n, err
+}
+
+// toolNames reads the names of tools in the shapes of all dialects: with a function in it, with a name, or with a type alone.
+func toolNames(value strict.Value, names []string) ([]string, error) {
+	if !value.IsArray() {
+		return nil, fmt.Errorf("must be an array")
+	}
+	err := value.Items(func(tool strict.Value) error {
+		if !tool.IsObject() {
+			return fmt.Errorf("an element must be an object")
+		}
+		name, kind := "", ""
+		err := tool.Fields([]string{"name", "type", "function"}, func(field string, v strict.Value) (err error) {
+			switch {
+			case field == "type" && !v.IsNull():
+				kind, err = v.Text()
+			case field == "name" && !v.IsNull():
+				name, err = v.Text()
+			case field == "function" && v.IsObject():
+				err = v.Fields([]string{"name"}, func(_ string, v strict.Value) (err error) {
+					name, err = v.Text()
+					return err
+				})
+			}
+			return err
+		})
+		if name == "" {
+			name = kind
+		}
+		names = append(names, name)
+		return err
+	})
+	return names, err
+}
+
+// bound puts in the caps of the route, and the request for usage where a stream does not tell it unasked.
+func (c *call) bound(op *operation, x *exchange) {
+	r, llm := x.route, &x.in.LLM
+	limit := r.MaxOutputTokens
+	if len(op.caps) == 0 {
+		llm.MaxTokens = 0
+		return
+	}
+	found := false
+	for _, name := range capNames {
+		n, err := c.caps[name].Count()
+		if err != nil { // not there, or null
+			continue
+		}
+		found = found || slices.Contains(op.caps, name) // the backend of another operation looks past it
+		if value := c.caps[name]; limit > 0 && n > limit {
+			c.edits = append(c.edits, x.edit(value.Replace(name, strict.Number(limit))))
+			x.rewritten = true
+		}
+	}
+	if limit > 0 {
+		llm.MaxTokens = min(llm.MaxTokens, limit)
+	}
+	if fill := r.fill(); !found && fill > 0 {
+		c.put(op.caps[0], strict.Number(fill), x)
+		llm.MaxTokens, x.rewritten = fill, true
+	}
+	if op.usage && c.stream && !c.wants {
+		c.askForUsage(x)
+	}
+}
+
+// fill is the cap of those who send none.
+func (r *route) fill() int64 {
+	if r.DefaultOutputTokens > 0 && (r.MaxOutputTokens == 0 || r.DefaultOutputTokens < r.MaxOutputTokens) {
+		return r.DefaultOutputTokens
+	}
+	return r.MaxOutputTokens
+}
+
+// put sets a member of the body that is not there, or null.
+func (c *call) put(name string, json []byte, x *exchange) {
+	e := c.body.Insert(name, json)
+	if null, ok := c.caps[name]; ok {
+		e = null.Replace(name, json)
+	}
+	c.edits = append(c.edits, x.edit(e))
+}
+
+func (c *call) askForUsage(x *exchange) {
+	c.adds = true
+	switch {
+	case c.options.Raw == nil:
+		c.edits = append(c.edits, x.edit(c.body.Insert("stream_options", []byte(`{"include_usage":true}`))))
+	case c.options.IsNull():
+		c.edits = append(c.edits, x.edit(c.options.Replace("stream_options", []byte(`{"include_usage":true}`))))
+	default:
+		e := c.options.Insert("include_usage", []byte("true"))
+		_ = c.options.Fields([]string{"include_usage"}, func(_ string, v strict.Value) error {
+			e = v.Replace("include_usage", []byte("true"))
+			return nil
+		})
+		e.Name = "stream_options"
+		c.edits = append(c.edits, x.edit(e))
+	}
+}
+
+// serveModel takes a call to a model from stage 3 to the end of stage 9.
+func serveModel(x *exchange, op *operation) *refusal {
+	if x.r.Method != op.method {
+		x.w.Header().Set("Allow", op.method)
+		return refuse(MethodNotAllowed, "")
+	}
+	if op == modelsOperation {
+		return x.listModels()
+	}
+	c, bad := x.parseCall(op)
+	if bad != nil {
+		return bad
+	}
+	if bad := x.decide(); bad != nil {
+		return bad
+	}
+	redactions, bad := x.filter(c.body)
+	if bad != nil {
+		return bad
+	}
+	c.edits = append(c.edits, redactions...)
+	plan, bad := x.choose()
+	if bad != nil {
+		return bad
+	}
+	if c.renamed(plan[0].backend) {
+		x.edits = append(x.edits, "model")
+	}
+	if bad := x.record(); bad != nil {
+		return bad
+	}
+	defer x.watch()()
+	resp, at, bad := x.forward(plan, func(b *backend) (*upstream.Request, error) { return c.request(x, b), nil })
+	if bad != nil {
+		return bad
+	}
+	defer at.busy.Add(-1)
+	return x.relay(resp, c.adds)
+}
+
+// parseCall is stage 3.
+func (x *exchange) parseCall(op *operation) (*call, *refusal) {
+	if !isJSON(x.r.Header) {
+		return nil, refuse(BadMediaType, "")
+	}
+	if bad := x.readBody(); bad != nil {
+		return nil, bad
+	}
+	c, bad := readCall(x.body, x)
+	if bad != nil {
+		return nil, bad
+	}
+	for _, p := range op.protocols {
+		if r := x.gate.models[p].find(x.in.LLM.Model); r != nil {
+			if bad := x.found(r); bad != nil {
+				return nil, bad
+			}
+		}
+	}
+	if x.route == nil {
+		return nil, refuse(NoModel, "")
+	}
+	c.bound(op, x)
+	x.input()
+	x.ended(3)
+	return c, nil
+}
+
+// renamed tells whether a backend has another name for the model.
+func (c *call) renamed(b *backend) bool {
+	name, err := c.model.Text()
+	return err == nil && b.Model != "" && b.Model != name
+}
+
+// request is what goes to a backend: the body as it was validated, with the edits.
+func (c *call) request(x *exchange, b *backend) *upstream.Request {
+	edits := c.edits
+	if c.renamed(b) {
+		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(b.Model)))
+	}
+	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, united(edits))}
+}

@@ -1,0 +1,267 @@
+package proxy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/go-logr/logr"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/control"
+	"mirroros.dev/mirroros/reconcile/audit"
+)
+
+// Options of a Server. Audit and Client must be set.
+type Options struct {
+	// Audit takes the records. A decision that it does not take is refused.
+	Audit audit.Writer
+	// Client sends requests to backends.
+	Client Client
+	// Log of the server. Default: nothing is logged.
+	Log logr.Logger
+	// Now is the wall clock. Default time.Now.
+	Now func() time.Time
+	// Peer finds the process at the other end of a connection, or nil. It is asked at most once for each connection. Default: nobody is known.
+	Peer func(net.Conn) *PeerProcess
+	// Counted is called after each request, when Counts has changed. Default: nobody is told.
+	Counted func()
+}
+
+// Server is the data plane. Update says what it serves; Serve serves it.
+type Server struct {
+	o       Options
+	cache   *Cache
+	metrics *metrics
+	secrets secrets
+	active  active
+	view    atomic.Pointer[View]
+
+	draining atomic.Bool
+	// mu guards updates, listeners and gates.
+	mu        sync.Mutex
+	listeners map[string]net.Listener
+	gates     map[string]*gateServer
+	retired   map[*gateServer]bool // they take no connections any more
+	serving   bool
+	failed    error         // of the last update
+	ended     chan struct{} // closed when a drained server has no connection any more
+}
+
+// New makes a server that serves nothing yet.
+func New(o Options) *Server {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Counted == nil {
+		o.Counted = func() {}
+	}
+	if o.Log.GetSink() == nil {
+		o.Log = logr.Discard()
+	}
+	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, gates: map[string]*gateServer{},
+		retired: map[*gateServer]bool{},
+		ended:   make(chan struct{})}
+	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
+	return s
+}
+
+// Update replaces what is given; nil stays as it is. All of it is in force at once for requests that begin now, or on an error none of it.
+// Requests of callers who are nobody any more end.
+func (s *Server) Update(c *Config, e *Endpoints, ids *Identities) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	next, err := s.compile(c, e, ids)
+	if s.failed = err; err != nil {
+		return err
+	}
+	s.view.Store(next)
+	if ids != nil {
+		s.active.end(next.identities, s.o.Now())
+	}
+	if c != nil || e != nil {
+		s.cache.keep(next.programs, next.compiled.rules, next.used())
+	}
+	if c != nil {
+		s.o.Audit.SetSync(slices.ContainsFunc(c.Gates, func(g GateConfig) bool { return g.Durable }))
+	}
+	s.arrange()
+	return nil
+}
+
+func (s *Server) compile(c *Config, e *Endpoints, ids *Identities) (*View, error) {
+	next := *s.view.Load()
+	var err error
+	if c != nil {
+		if next.compiled, err = compileConfig(c, s.cache); err != nil {
+			return nil, err
+		}
+	}
+	if e != nil {
+		next.endpoints = compileEndpoints(e, s.cache)
+	}
+	if ids != nil {
+		if next.identities, err = compileIdentities(ids); err != nil {
+			return nil, err
+		}
+	}
+	return &next, nil
+}
+
+// used are the addresses of a view.
+func (v *View) used() map[string]bool {
+	all := map[string]bool{}
+	for a := range v.addresses {
+		all[a] = true
+	}
+	for _, list := range v.endpoints.ready {
+		for _, e := range list {
+			all[e.target.Address] = true
+		}
+	}
+	return all
+}
+
+// View is what requests are decided under now.
+func (s *Server) View() *View { return s.view.Load() }
+
+// Running tells what the server runs. The error is that of the last update.
+func (s *Server) Running() control.Running {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	v := s.view.Load()
+	r := control.Running{Config: v.config.Number, Endpoints: v.endpoints.number, Identities: v.identities.number, Draining: s.draining.Load()}
+	if s.failed != nil {
+		r.Error = s.failed.Error()
+	}
+	r.Leaving = s.active.leaving(v)
+	for _, name := range v.wanted() {
+		if s.listeners[name] == nil {
+			r.Missing = append(r.Missing, name)
+		}
+	}
+	return r
+}
+
+// wanted are the names of the listeners that a view needs.
+func (v *View) wanted() []string {
+	var names []string
+	for _, g := range v.gates {
+		names = append(names, g.Listener)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Listen gives the server a listener by name, instead of one of that name that it had: that is closed, and connections that came by it go
+// on. What serves it begins when the config has it. The server closes it when it drains, or when the config has it no more.
+func (s *Server) Listen(name string, l net.Listener) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Load() {
+		return fmt.Errorf("cannot listen on %q: the server drains", name)
+	}
+	for gate, g := range s.gates {
+		if g.listener == name {
+			s.retire(gate, g)
+		}
+	}
+	s.listeners[name] = l
+	s.arrange()
+	return nil
+}
+
+// Serve serves until the context ends, and then ends every request and connection. When the server was told to drain it returns nil after the
+// last connection ended. It may be called once.
+func (s *Server) Serve(ctx context.Context, listeners map[string]net.Listener) error {
+	for name, l := range listeners {
+		if err := s.Listen(name, l); err != nil {
+			return err
+		}
+	}
+	s.mu.Lock()
+	s.serving = true
+	s.arrange()
+	s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	s.draining.Store(true)
+	s.arrange()
+	gates := s.all()
+	s.mu.Unlock()
+	s.active.endAll(errEnded)
+	var errs []error
+	for _, g := range gates {
+		errs = append(errs, g.close())
+	}
+	return errors.Join(errs...)
+}
+
+// Drain has the server take no more connections: it closes its listeners, answers each further request on those that there are with
+// Connection: close, and closes none by itself, since a request may be on its way. Serve returns after the last ended.
+func (s *Server) Drain() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.draining.Swap(true) {
+		return
+	}
+	s.arrange()
+	waiting := s.all()
+	go func() {
+		for _, g := range waiting {
+			g.wait()
+		}
+		close(s.ended)
+	}()
+}
+
+// retire has a gate take no more connections on its listener; those that there are go on, and are waited for at the end. The caller holds mu.
+func (s *Server) retire(name string, g *gateServer) {
+	g.stop()
+	delete(s.gates, name)
+	s.retired[g] = true
+	go func() {
+		g.wait()
+		s.mu.Lock()
+		delete(s.retired, g)
+		s.mu.Unlock()
+	}()
+}
+
+// all are the gates that may have connections. The caller holds mu.
+func (s *Server) all() []*gateServer {
+	return slices.AppendSeq(slices.Collect(maps.Values(s.gates)), maps.Keys(s.retired))
+}
+
+// arrange has each gate of the view served on its listener, and no other. The caller holds mu.
+func (s *Server) arrange() {
+	v := s.view.Load()
+	for name, g := range s.gates {
+		if want := v.gates[name]; s.draining.Load() || want == nil || want.Listener != g.listener {
+			if s.draining.Load() {
+				g.stop()
+				continue
+			}
+			s.retire(name, g)
+			delete(s.listeners, g.listener)
+		}
+	}
+	if !s.serving || s.draining.Load() {
+		return
+	}
+	for name, g := range v.gates {
+		l := s.listeners[g.Listener]
+		if l != nil && s.gates[name] == nil {
+			s.gates[name] = s.serveGate(name, g.Listener, l)
+		}
+	}
+}

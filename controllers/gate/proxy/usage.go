@@ -1,0 +1,114 @@
+package proxy
+
+import "mirroros.dev/mirroros/controllers/gate/proxy/strict"
+
+// usage is what a backend says that a call took.
+type usage struct {
+	input, output int64
+	known         bool
+}
+
+var usageNames = []string{"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "cache_creation_input_tokens",
+	"cache_read_input_tokens"}
+
+// take reads a usage object. Of several that a stream tells the later ones count, each field by itself.
+func (u *usage) take(raw []byte) {
+	v, err := strict.Check(raw)
+	if err != nil || !v.IsObject() {
+		return
+	}
+	var cached int64
+	next := *u
+	err = v.Fields(usageNames, func(name string, value strict.Value) error {
+		n, err := value.Count()
+		if err != nil {
+			return nil // null, where there is none of a kind
+		}
+		next.known = true
+		switch name {
+		case "prompt_tokens", "input_tokens":
+			next.input = n
+		case "completion_tokens", "output_tokens":
+			next.output = n
+		default:
+			cached += n
+		}
+		return nil
+	})
+	if err == nil && next.known {
+		next.input += cached
+		*u = next
+	}
+}
+
+// maxUsage is the largest usage object that is looked at.
+const maxUsage = 4 << 10
+
+// tap finds the usage in a JSON text that goes by in pieces: an object named usage in the outermost object, or in an object of that, as the
+// message of Anthropic's stream and the response of OpenAI's have it. It keeps nothing but that.
+type tap struct {
+	usage  *usage
+	depth  int
+	string bool // within a string
+	escape bool // after a backslash in it
+	// last is the string that was read last at depth 1 or 2, as far as it may be the word; key tells that a colon followed it.
+	last []byte
+	key  bool
+	// taken is the usage object so far; from is the depth at which it began.
+	taken []byte
+	from  int
+}
+
+func (t *tap) feed(p []byte) {
+	for i := 0; i < len(p); i++ {
+		c := p[i]
+		if t.from > 0 && len(t.taken) <= maxUsage {
+			t.taken = append(t.taken, c)
+		}
+		if t.string {
+			t.inString(c)
+			continue
+		}
+		switch c {
+		case '"':
+			t.string, t.last, t.key = true, t.last[:0], false
+		case ':':
+			t.key = t.depth <= 2 && string(t.last) == "usage"
+		case ' ', '\n', '\r', '\t':
+		case '{', '[':
+			t.depth++
+			if t.key && c == '{' && t.from == 0 {
+				t.from, t.taken = t.depth, append(t.taken[:0], c)
+			}
+			t.key = false
+		case '}', ']':
+			if t.depth == t.from && t.from > 0 {
+				if t.from = 0; len(t.taken) <= maxUsage {
+					t.usage.take(t.taken)
+				}
+			}
+			t.depth--
+			t.key = false
+		default:
+			t.key = false
+		}
+	}
+}
+
+func (t *tap) inString(c byte) {
+	switch {
+	case t.escape:
+		t.escape = false
+	case c == '\\':
+		t.escape = true
+	case c == '"':
+		t.string = false
+		return
+	}
+	if t.depth <= 2 && len(t.last) <= len("usage") {
+		t.last = append(t.last, c)
+	}
+}
+
+// reset is for the next text.
+func (t *tap) reset() { *t = tap{usage: t.usage, last: t.last[:0], taken: t.taken[:0]} }

@@ -1,0 +1,5 @@
+package sockets
+
+import "syscall"
+
+const acceptConn = syscall.SO_ACCEPTCONN

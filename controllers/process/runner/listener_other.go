@@ -1,0 +1,6 @@
+//go:build !linux
+
+package runner
+
+// Listener cannot be known on this system.
+func Listener(int) string { return "" }

@@ -1,0 +1,27 @@
+package specs
+
+// Reasons of Gate, Route, GateRule and Principal.
+const (
+	// ReasonServing: a gate runs the newest configuration.
+	ReasonServing = "Serving"
+	// ReasonWaitingForGate: no gate has said what it runs.
+	ReasonWaitingForGate = "WaitingForGate"
+	// ReasonSnapshotPending: a newer configuration is on its way to the gate.
+	ReasonSnapshotPending = "SnapshotPending"
+	// ReasonSnapshotRefused: the gate cannot load the newest configuration and goes on with the last.
+	ReasonSnapshotRefused = "SnapshotRefused"
+	// ReasonSnapshotUnwritten: the configuration could not be written for the gate.
+	ReasonSnapshotUnwritten = "SnapshotUnwritten"
+	// ReasonCannotListen: the address cannot be had.
+	ReasonCannotListen = "CannotListen"
+	// ReasonNoEndpoints: no backend is ready.
+	ReasonNoEndpoints = "NoEndpoints"
+	// ReasonExpired: the rule has ended.
+	ReasonExpired = "Expired"
+	// ReasonShadow: the rule is counted and decides nothing.
+	ReasonShadow = "Shadow"
+	// ReasonTokenCreated, ReasonTokenRevoked and ReasonTokenExpiring: what becomes of tokens.
+	ReasonTokenCreated  = "TokenCreated"
+	ReasonTokenRevoked  = "TokenRevoked"
+	ReasonTokenExpiring = "TokenExpiring"
+)
