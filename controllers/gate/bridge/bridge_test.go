@@ -205,12 +205,16 @@ var _ = Describe("The bridge", func() {
 			_, body, _ := post(url, id, "{\"jsonrpc\":\"2.0\",\n\"id\":\"same\",\"method\":\"hold\"}")
 			held <- body
 		}()
-		Eventually(func() string {
+		got := ""
+		Eventually(func(g Gomega) { // until the first has come to the child
 			_, body, _ := post(url, id, `{"jsonrpc":"2.0","id":"same","method":"release"}`)
-			return body
-		}).
-			Should(ContainSubstring(`{"jsonrpc":"2.0","id":"same","result":{"held":false}}`))
-		Eventually(held).Should(Receive(ContainSubstring(`{"jsonrpc":"2.0","id":"same","result":{"held":true}}`)))
+			g.Expect(body).To(ContainSubstring(`{"jsonrpc":"2.0","id":"same","result":{"held":false}}`))
+			select {
+			case got = <-held:
+			default:
+			}
+			g.Expect(got).To(ContainSubstring(`{"jsonrpc":"2.0","id":"same","result":{"held":true}}`))
+		}).Should(Succeed())
 		Eventually(stderr).Should(gbytes.Say("no message"))
 	})
 

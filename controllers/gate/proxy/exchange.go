@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/gate/proxy/forward"
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
 	"mirroros.dev/mirroros/reconcile/audit"
 )
@@ -39,6 +40,13 @@ type exchange struct {
 	// edits that the gate made, by name, and whether one of them changed what the caller asked for.
 	edits     []string
 	rewritten bool
+
+	// opaque: the answer tells no usage; endless: it may pause for as long as it likes.
+	opaque, endless bool
+	// lists makes what takes out of an answer what the caller may not use; nil where nothing is.
+	lists func(media string) AnswerFilter
+	// upload is a body that goes on as it comes.
+	upload *forward.Body
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -108,6 +116,9 @@ func (x *exchange) stillKnown() bool {
 
 // dispatch finds the protocol and, where the path tells it, the route.
 func (x *exchange) dispatch() *refusal {
+	if x.r.Method == http.MethodConnect {
+		return serveConnect(x)
+	}
 	path := x.r.URL.Path
 	if op := operations[path]; op != nil {
 		for _, p := range op.protocols {

@@ -29,14 +29,14 @@ func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Req
 		resp, at, failed := x.try(a, r)
 		last := i == len(plan)-1
 		switch {
-		case failed == nil && (last || !x.route.on5xx || resp.Status < 500):
+		case failed == nil && (last || !x.route.on5xx || resp.Status < 500 || x.spent()):
 			return resp, at, nil
 		case failed == nil:
 			_ = resp.Body.Close()
 			at.busy.Add(-1)
 			continue
 		}
-		if bad = failed; last || !x.mayFallBack(bad.reason) {
+		if bad = failed; last || x.spent() || !x.mayFallBack(bad.reason) {
 			break
 		}
 	}
@@ -55,6 +55,9 @@ func (x *exchange) prepare(b *backend, request func(*backend) (*upstream.Request
 		return nil, err
 	}
 	r.Connect, r.FirstByte, r.Idle = x.route.Connect, x.route.FirstByte, x.route.Idle
+	if x.endless {
+		r.FirstByte, r.Idle = 0, 0
+	}
 	if b.AuthFile != "" {
 		value, err := x.server.secrets.get(b.AuthFile, x.now())
 		if err != nil {
@@ -85,7 +88,7 @@ func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *end
 			return resp, at, nil
 		}
 		at.busy.Add(-1)
-		if bad = x.failure(err); bad.reason != ConnectError {
+		if bad = x.failure(err); bad.reason != ConnectError || x.spent() {
 			return nil, nil, bad
 		}
 	}
