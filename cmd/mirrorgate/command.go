@@ -10,6 +10,8 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+
+	"mirroros.dev/mirroros/controllers/gate/bridge"
 )
 
 // exitUsage is the exit code of a wrong call, as in all programs of the project.
@@ -21,7 +23,14 @@ type exitError struct {
 	err  error
 }
 
-func (e *exitError) Error() string { return e.err.Error() }
+// Error is empty when what there is to say was said.
+func (e *exitError) Error() string {
+	if e.err == nil {
+		return ""
+	}
+	return e.err.Error()
+}
+
 func (e *exitError) Unwrap() error { return e.err }
 
 // options are the flags, with the environment in them.
@@ -66,6 +75,16 @@ RUN/gate-metrics.sock: curl --unix-socket RUN/gate-metrics.sock http://gate/metr
 			return askReady(cmd.Context(), o)
 		},
 	}
+	standard := &cobra.Command{
+		Use: "bridge --listen ADDRESS -- COMMAND ARGS...", Short: "Put an MCP server that speaks on its standard streams behind HTTP",
+		Example: "  mirrorgate bridge --listen 127.0.0.1:8080 -- mcp-server-filesystem /srv/docs", DisableFlagParsing: true,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if code := bridge.Run(cmd.Context(), args, cmd.InOrStdin(), cmd.OutOrStdout(), cmd.ErrOrStderr()); code != 0 {
+				return &exitError{code: code}
+			}
+			return nil
+		},
+	}
 	tell := &cobra.Command{Use: "version", Short: "Tell the version", Args: cobra.NoArgs, Run: func(cmd *cobra.Command, _ []string) {
 		fmt.Fprintln(cmd.OutOrStdout(), version)
 	}}
@@ -77,7 +96,7 @@ RUN/gate-metrics.sock: curl --unix-socket RUN/gate-metrics.sock http://gate/metr
 		s.Flags().StringVar(&o.Metrics, "metrics", "", "also serve metrics at this loopback address, such as 127.0.0.1:9464")
 	}
 	c.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitUsage, err} })
-	c.AddCommand(serve, ready, tell)
+	c.AddCommand(serve, ready, standard, tell)
 	return c
 }
 

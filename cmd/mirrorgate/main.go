@@ -18,7 +18,9 @@ func main() {
 	switch {
 	case err == nil:
 	case errors.As(err, &e):
-		fmt.Fprintln(os.Stderr, "mirrorgate:", e.err)
+		if e.err != nil {
+			fmt.Fprintln(os.Stderr, "mirrorgate:", e.err)
+		}
 		os.Exit(e.code)
 	default:
 		fmt.Fprintln(os.Stderr, "mirrorgate:", err)

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/gate/proxy/forward"
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
 	"mirroros.dev/mirroros/reconcile/audit"
 )
@@ -39,6 +41,13 @@ type exchange struct {
 	edits     []string
 	rewritten bool
 
+	// opaque: the answer tells no usage; endless: it may pause for as long as it likes.
+	opaque, endless bool
+	// lists makes what takes out of an answer what the caller may not use; nil where nothing is.
+	lists func(media string) AnswerFilter
+	// upload is a body that goes on as it comes.
+	upload *forward.Body
+
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
@@ -49,6 +58,8 @@ type exchange struct {
 	status  int
 	reason  Reason
 	backend *backend
+	by      *endpoints               // those that the address was chosen from
+	going   atomic.Pointer[endpoint] // where the request goes; nil before
 	sent    int64
 	usage   usage
 	answer  digester
@@ -105,6 +116,9 @@ func (x *exchange) stillKnown() bool {
 
 // dispatch finds the protocol and, where the path tells it, the route.
 func (x *exchange) dispatch() *refusal {
+	if x.r.Method == http.MethodConnect {
+		return serveConnect(x)
+	}
 	path := x.r.URL.Path
 	if op := operations[path]; op != nil {
 		for _, p := range op.protocols {
@@ -179,7 +193,8 @@ func (x *exchange) decide() *refusal {
 
 // choose is stage 6.
 func (x *exchange) choose() ([]attempt, *refusal) {
-	plan, bad := x.route.choose(x.view.endpoints, x.rule.AllowRemote)
+	x.by = x.view.endpoints
+	plan, bad := x.route.choose(x.by, x.rule.AllowRemote)
 	if bad == nil {
 		x.backend = plan[0].backend
 	}

@@ -97,6 +97,9 @@ type answerFilter struct {
 }
 
 func (x *exchange) answerFilters(media string) (out answerFilters) {
+	if x.lists != nil {
+		out = append(out, &answerFilter{x.lists(media), nil})
+	}
 	for _, r := range x.filters {
 		if f := r.filters.Answer(media); f != nil {
 			out = append(out, &answerFilter{f, r})

@@ -30,9 +30,13 @@ type book struct {
 	records []audit.Record
 	fail    atomic.Bool
 	sync    atomic.Bool
+	before  func() // is called by Write first
 }
 
 func (b *book) Write(r *audit.Record) error {
+	if b.before != nil {
+		b.before()
+	}
 	if b.fail.Load() {
 		return errors.New("no space left")
 	}

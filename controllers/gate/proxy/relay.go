@@ -32,16 +32,21 @@ type relay struct {
 	gone    bool    // the client
 	after   int64   // bytes that came since then
 	filters answerFilters
+	flushes bool // the head goes on before the first event
 	idle    time.Duration
 	rc      *http.ResponseController
 }
 
 func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 	r := &relay{exchange: x, resp: resp, idle: x.route.Idle, rc: http.NewResponseController(x.w)}
+	if x.endless {
+		r.idle = 0
+		_ = r.rc.SetWriteDeadline(time.Time{})
+	}
 	defer resp.Body.Close()
 	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
-	case resp.Header.Get("Content-Encoding") != "": // not asked for; it goes on unseen
+	case x.opaque, resp.Header.Get("Content-Encoding") != "": // nothing to see, or not asked for: it goes on unseen
 	case media == "text/event-stream":
 		r.events = &events{drop: dropUsage, tap: tap{usage: &x.usage}}
 	case media == jsonMedia:
@@ -55,6 +60,7 @@ func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 	if resp.Length >= 0 && resp.Length <= wholeAnswer && r.events == nil {
 		return r.whole()
 	}
+	r.flushes = media == "text/event-stream"
 	return r.stream()
 }
 
@@ -69,8 +75,15 @@ func (x *exchange) left() {
 // head writes status and headers.
 func (r *relay) head(length int64) {
 	h := r.w.Header()
-	for name, values := range endToEnd(r.resp.Header, cookies) {
+	own := cookies
+	if r.route.Protocol == HTTP { // an application behind it speaks with its own clients
+		own = nil
+	}
+	for name, values := range endToEnd(r.resp.Header, own) {
 		h[name] = values
+	}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // or the server would guess one
 	}
 	if r.idle > 0 { // a client that does not read holds a backend no longer than a backend that does not write
 		_ = r.rc.SetWriteDeadline(time.Now().Add(r.idle))
@@ -112,7 +125,7 @@ func (r *relay) stream() *refusal {
 	r.head(length)
 	r.server.metrics.streams.add(r.name, 1)
 	defer r.server.metrics.streams.add(r.name, -1)
-	if r.events != nil {
+	if r.flushes {
 		_ = r.rc.Flush()
 	}
 	buf := buffers.Get().(*[]byte)

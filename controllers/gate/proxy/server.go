@@ -43,11 +43,11 @@ type Server struct {
 	view    atomic.Pointer[View]
 
 	draining atomic.Bool
-	// mu guards updates, listeners and gates.
+	// mu guards updates, listeners and fronts.
 	mu        sync.Mutex
 	listeners map[string]net.Listener
-	gates     map[string]*gateServer
-	retired   map[*gateServer]bool // they take no connections any more
+	fronts    map[string]*fronted // by listener
+	retired   map[*fronted]bool   // they take no connections any more
 	serving   bool
 	failed    error         // of the last update
 	ended     chan struct{} // closed when a drained server has no connection any more
@@ -64,9 +64,8 @@ func New(o Options) *Server {
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
-	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, gates: map[string]*gateServer{},
-		retired: map[*gateServer]bool{},
-		ended:   make(chan struct{})}
+	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
+		retired: map[*fronted]bool{}, ended: make(chan struct{})}
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
 	return s
 }
@@ -139,6 +138,7 @@ func (s *Server) Running() control.Running {
 	if s.failed != nil {
 		r.Error = s.failed.Error()
 	}
+	r.Leaving = s.active.leaving(v)
 	for _, name := range v.wanted() {
 		if s.listeners[name] == nil {
 			r.Missing = append(r.Missing, name)
@@ -148,14 +148,7 @@ func (s *Server) Running() control.Running {
 }
 
 // wanted are the names of the listeners that a view needs.
-func (v *View) wanted() []string {
-	var names []string
-	for _, g := range v.gates {
-		names = append(names, g.Listener)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (v *View) wanted() []string { return slices.Sorted(maps.Keys(v.fronts())) }
 
 // Listen gives the server a listener by name, instead of one of that name that it had: that is closed, and connections that came by it go
 // on. What serves it begins when the config has it. The server closes it when it drains, or when the config has it no more.
@@ -165,10 +158,8 @@ func (s *Server) Listen(name string, l net.Listener) error {
 	if s.draining.Load() {
 		return fmt.Errorf("cannot listen on %q: the server drains", name)
 	}
-	for gate, g := range s.gates {
-		if g.listener == name {
-			s.retire(gate, g)
-		}
+	if f := s.fronts[name]; f != nil {
+		s.retire(f)
 	}
 	s.listeners[name] = l
 	s.arrange()
@@ -223,44 +214,50 @@ func (s *Server) Drain() {
 	}()
 }
 
-// retire has a gate take no more connections on its listener; those that there are go on, and are waited for at the end. The caller holds mu.
-func (s *Server) retire(name string, g *gateServer) {
-	g.stop()
-	delete(s.gates, name)
-	s.retired[g] = true
+// retire has a front take no more connections; those that there are go on, and are waited for at the end. The caller holds mu.
+func (s *Server) retire(f *fronted) {
+	f.stop()
+	delete(s.fronts, f.listener)
+	s.retired[f] = true
 	go func() {
-		g.wait()
+		f.wait()
 		s.mu.Lock()
-		delete(s.retired, g)
+		delete(s.retired, f)
 		s.mu.Unlock()
 	}()
 }
 
-// all are the gates that may have connections. The caller holds mu.
-func (s *Server) all() []*gateServer {
-	return slices.AppendSeq(slices.Collect(maps.Values(s.gates)), maps.Keys(s.retired))
+// all are the fronts that may have connections. The caller holds mu.
+func (s *Server) all() []*fronted {
+	return slices.AppendSeq(slices.Collect(maps.Values(s.fronts)), maps.Keys(s.retired))
 }
 
-// arrange has each gate of the view served on its listener, and no other. The caller holds mu.
+// arrange has each listener that the view needs served, and no other. The caller holds mu.
 func (s *Server) arrange() {
-	v := s.view.Load()
-	for name, g := range s.gates {
-		if want := v.gates[name]; s.draining.Load() || want == nil || want.Listener != g.listener {
-			if s.draining.Load() {
-				g.stop()
-				continue
-			}
-			s.retire(name, g)
-			delete(s.listeners, g.listener)
+	wanted := s.view.Load().fronts()
+	for listener, f := range s.fronts {
+		kind, want := wanted[listener]
+		switch {
+		case s.draining.Load():
+			f.stop()
+		case !want || kind != f.kind: // its listener goes with it
+			s.retire(f)
+			delete(s.listeners, listener)
 		}
 	}
 	if !s.serving || s.draining.Load() {
 		return
 	}
-	for name, g := range v.gates {
-		l := s.listeners[g.Listener]
-		if l != nil && s.gates[name] == nil {
-			s.gates[name] = s.serveGate(name, g.Listener, l)
+	for listener, kind := range wanted {
+		l := s.listeners[listener]
+		if l == nil || s.fronts[listener] != nil {
+			continue
 		}
+		f, err := s.open(listener, kind, l)
+		if err != nil {
+			s.o.Log.Error(err, "Cannot serve a listener", "listener", listener)
+			continue
+		}
+		s.fronts[listener] = &fronted{f, kind, listener}
 	}
 }

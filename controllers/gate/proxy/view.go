@@ -32,12 +32,14 @@ type gate struct {
 	routes map[string]*route
 	// models by protocol: by exact name, and those that end in *, the longest first.
 	models map[string]*models
-	// paths of routes that have one, the longest first.
+	// paths of routes that have one, the longest first; tunnels are the routes of CONNECT, raw that of TCP, which is alone.
 	paths               []*route
+	tunnels             []*route
+	raw                 *route
 	rules               []*rule
 	deciding, filtering index
-	// usesHeaders: a condition looks at them.
-	usesHeaders bool
+	// usesHeaders, usesArguments: a condition looks at them.
+	usesHeaders, usesArguments bool
 }
 
 type models struct {
@@ -150,6 +152,7 @@ func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) er
 	cache.count(g.rules)
 	for text := range texts {
 		g.usesHeaders = g.usesHeaders || x.programs[text].Uses("request.headers")
+		g.usesArguments = g.usesArguments || x.programs[text].Uses("mcp.arguments")
 	}
 	filters := func(r *rule) bool { return !r.decides() }
 	g.deciding = indexOf(slices.DeleteFunc(slices.Clone(g.rules), filters))

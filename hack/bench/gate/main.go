@@ -76,7 +76,7 @@ func run() error {
 	}
 	targets := []*target{direct}
 	for _, g := range []struct{ name, sync string }{{"gate, Process", "false"}, {"gate, Power", "true"}} {
-		t, err := begin(g.name, "proxy", "-backend", direct.addr, "-dir", dir, "-sync=" + g.sync, "-profile", *profile)
+		t, err := begin(g.name, "proxy", "-backend", direct.addr, "-dir", dir, "-sync="+g.sync, "-profile", *profile)
 		if err != nil {
 			return err
 		}
