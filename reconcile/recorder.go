@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/go-logr/logr"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -15,6 +16,8 @@ import (
 const (
 	// eventsWaiting is how many events wait to be written at most; more are dropped and counted in the log.
 	eventsWaiting = 1000
+	// eventsLag is how long an event waits for others to be written with. What it tells of goes first.
+	eventsLag = 10 * time.Millisecond
 	// eventMessageMax bounds a message, in bytes.
 	eventMessageMax = 1024
 )
@@ -47,6 +50,7 @@ type recorder struct {
 	waiting []told
 	dropped int
 	writing bool
+	timer   *time.Timer // begins the writing
 
 	index *eventIndex // used by the goroutine that writes
 }
@@ -68,8 +72,8 @@ func NewRecorder(o RecorderOptions) *Recorder {
 // As is the same recorder for another component.
 func (r *Recorder) As(component string) *Recorder { return &Recorder{r.recorder, component} }
 
-// Event tells something of o. typ is Normal or Warning. It never blocks: the event is written by another goroutine, which ends when there
-// is no more to write.
+// Event tells something of o. typ is Normal or Warning. It never blocks: the event is written about 10 ms later, with those that come
+// meanwhile, by another goroutine, which ends when there is no more to write.
 func (r *Recorder) Event(o specs.Object, typ, reason, message string) {
 	if len(message) > eventMessageMax {
 		message = strings.ToValidUTF8(message[:eventMessageMax-3], "") + "..."
@@ -84,6 +88,8 @@ func (r *Recorder) Event(o specs.Object, typ, reason, message string) {
 	r.waiting = append(r.waiting, t)
 	if !r.writing {
 		r.writing = true
+		r.timer = time.AfterFunc(eventsLag, r.write)
+	} else if len(r.waiting) == eventsWaiting/2 && r.timer.Stop() {
 		go r.write()
 	}
 }

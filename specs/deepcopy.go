@@ -87,5 +87,8 @@ func (o *GateRule) DeepCopyObject() runtime.Object { return deepCopy(o) }
 // DeepCopyObject copies the object.
 func (o *Principal) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
+// DeepCopyObject copies the object.
+func (o *Lease) DeepCopyObject() runtime.Object { return deepCopy(o) }
+
 // Copy returns a deep copy that may be changed.
 func Copy[T Object](o T) T { return o.DeepCopyObject().(T) }

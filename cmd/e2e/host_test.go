@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -26,6 +27,8 @@ type host struct {
 	bin                        string // where its programs are
 	args                       []string
 	user                       *syscall.Credential
+	wrap                       func(*exec.Cmd) // changes how the operator is started; nil for not at all
+	mounted                    *os.File        // the state directory of smallDisk
 	cmd                        *exec.Cmd
 	done                       chan struct{}
 	log                        *gbytes.Buffer
@@ -77,14 +80,23 @@ func process(name string, args []string, more ...string) string {
 	return doc
 }
 
+// command is the operator's.
+func (h *host) command() *exec.Cmd {
+	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
+	cmd := exec.Command(h.bin+"/mirrorosd", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
+	if h.wrap != nil {
+		h.wrap(cmd)
+	}
+	return cmd
+}
+
 // start runs the operator and waits until its API answers.
 func (h *host) start() {
 	GinkgoHelper()
 	h.log = gbytes.NewBuffer()
-	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
-	h.cmd = exec.Command(h.bin+"/mirrorosd", args...)
+	h.cmd = h.command()
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
 	Expect(h.cmd.Start()).To(Succeed())
 	done := make(chan struct{})
 	h.done = done
@@ -104,8 +116,13 @@ func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
 	return h.ctlIn("", args...)
 }
 
+// ctlPatience ends a mirrorctl that gets no answer: its code is -1 then.
+const ctlPatience = 30 * time.Second
+
 func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
-	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), ctlPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
 	var o, e bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
@@ -227,7 +244,8 @@ func (h *host) end() {
 	}
 }
 
-// ours lists the processes that carry this host's directory in their arguments or directory: operator, guardian, workloads.
+// ours lists the processes that carry this host's directory in their arguments or directory, or whose program is
+// in it: operator, guardian, workloads.
 func (h *host) ours() []int {
 	var pids []int
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -235,7 +253,8 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") && !strings.HasPrefix(exe, h.bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
+		here := bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")
+		if !strings.HasPrefix(exe, h.dir+"/") && !(here && strings.HasPrefix(exe, bin+"/")) {
 			continue
 		}
 		var pid int

@@ -91,6 +91,21 @@ func childPidfds() []int {
 	return all
 }
 
+// openPidfd opens a pidfd of a child that was not reaped, to be inherited by every program; -1 where it cannot, or is of no use.
+func openPidfd(pid int) int {
+	fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
+	if err != 0 {
+		return -1
+	}
+	if !isPidfs(int(fd)) {
+		syscall.Close(int(fd))
+		return -1
+	}
+	high := above(int(fd))
+	inherit([]int{high})
+	return high
+}
+
 // inherit lets descriptors be inherited under their own numbers: that costs a tenth of having ForkExec renumber them.
 func inherit(fds []int) {
 	for _, fd := range fds {

@@ -29,6 +29,7 @@ func (op *operator) reconcilers() {
 		Programs: op.programs(),
 		Dir:      directory(op.index),
 		Revision: op.revision,
+		Down:     op.ending,
 		Log:      op.log.WithName("process"),
 	})
 	op.stacks = stack.New(stack.Options{
@@ -97,7 +98,7 @@ func (op *operator) moved(k store.Key) {
 
 // parts are what runs as long as the operator does.
 func (op *operator) parts() []part {
-	op.manager = reconcile.NewManager(reconcile.ManagerOptions{Client: op.client, Log: op.log, Rest: tidy()})
+	op.manager = reconcile.NewManager(reconcile.ManagerOptions{Client: op.client, Log: op.log, Rest: tidy(op.store.LetGo)})
 	for _, c := range op.controllers() {
 		op.manager.Add(c)
 	}

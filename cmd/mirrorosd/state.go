@@ -28,6 +28,9 @@ func openState(dir string) (*state, error) {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o711); err != nil {
 			return nil, fmt.Errorf("cannot make state directory %q: %v; give another with --state", dir, err)
 		}
+		if d == "" {
+			spread(dir)
+		}
 	}
 	for _, d := range []string{"claims", "exits", "logs"} {
 		if err := os.Chmod(filepath.Join(dir, d), 0o700); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -38,6 +39,7 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 		}
 		blobs = nil // they are kept
 	}
+	runtime.Gosched() // who watches the objects goes first: what is left here is to tell of it
 	r.settle(s, to)
 	for i := range ops {
 		s.verified += ops[i].delta()

@@ -5,10 +5,10 @@ import "bytes"
 // read reads a block of data before end and moves on. Holes are passed over, and the NULs beside them, which are what a hole
 // leaves in the blocks at its edges. What the window moved past while it was read is dropped.
 func (r *reader) read(end int64) (at int64, b []byte, err error) {
-	if r.block == nil {
-		r.block = make([]byte, readSize)
-	}
 	n := min(int64(readSize), end-r.pos)
+	if int64(len(r.block)) < n {
+		r.block = make([]byte, n) // most are asked for a few lines of a small log
+	}
 	if n == readSize {
 		n -= (r.pos + n) % blockSize
 	}
@@ -81,7 +81,7 @@ func (r *reader) stepOver(b []byte, hole int64) []byte {
 // lineStart looks backwards from hi for the nth end of a line and returns where the line after it starts; lo when there are
 // fewer. The end of a run ends a line.
 func (r *reader) lineStart(lo, hi int64, n int) int64 {
-	buf := make([]byte, readSize)
+	buf := make([]byte, max(0, min(readSize, hi-lo)))
 	var data []extent
 	k := len(r.marks)
 	for pos := hi; pos > lo; {

@@ -31,7 +31,11 @@ func (m marks) load() ([]mark, error) {
 		return nil, err
 	}
 	defer unix.Close(fd)
-	b := make([]byte, 2*maxMarks*markSize)
+	is, err := stat(fd)
+	if err != nil {
+		return nil, err
+	}
+	b := make([]byte, min(is.size, 2*maxMarks*markSize))
 	n, err := readAt(fd, b, 0)
 	if err != nil {
 		return nil, err

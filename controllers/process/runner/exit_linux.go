@@ -26,13 +26,22 @@ func (r *Runner) exited(p *proc) {
 		return
 	}
 	r.killGroup(p, unix.SIGKILL) // while the zombie keeps the number
-	p.escaped = p.cgroup != "" && !inCgroup(cgroupOf(p.PID), p.cgroup)
+	p.escaped = p.cgroup != "" && !r.atHome(p)
 	if r.note(p, exitLine(e)) == nil {
 		reap(p.pidfd)
 	} else {
 		p.zombie = true // the guardian will get it, should we die
 	}
 	r.settle(p, e)
+}
+
+// atHome tells whether a main process that ended was in its own cgroup then. The kernel knows without a look at /proc.
+func (r *Runner) atHome(p *proc) bool {
+	info, ok := infoOf(p.pidfd)
+	if ok && info.mask&infoCgroup != 0 && p.home != 0 && info.cgroup == p.home {
+		return true
+	}
+	return inCgroup(cgroupOf(p.PID), p.cgroup)
 }
 
 // ask looks for the exit of a run that is not our child: the guardian's record, else the kernel's word.
@@ -72,7 +81,8 @@ func (r *Runner) takeRecord(p *proc) *Exit {
 
 // unknown settles a run whose exit nobody can tell.
 func (r *Runner) unknown(p *proc) {
-	e := &Exit{At: time.Now()}
+	now := present()
+	e := &Exit{At: now.wall, Awake: now.awake}
 	r.note(p, exitLine(e))
 	r.settle(p, e)
 }

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
@@ -23,11 +24,11 @@ func (r *Runner) Run(ctx context.Context, notify func(id string)) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		n, err := unix.EpollWait(r.epoll, events[:], r.timeout())
-		if err != nil && err != unix.EINTR {
+		n, err := r.wait(events[:])
+		if err != nil {
 			return fmt.Errorf("cannot wait for processes: %w", err)
 		}
-		for _, e := range events[:max(n, 0)] {
+		for _, e := range events[:n] {
 			r.handle(e)
 			r.tell(notify)
 		}
@@ -35,15 +36,45 @@ func (r *Runner) Run(ctx context.Context, notify func(id string)) error {
 		r.overdue(time.Now())
 		r.table = nil
 		r.mu.Unlock()
+		r.tidy(time.Now())
 	}
 }
 
-// tell notifies of what ended, lets who was told act, and then removes its cgroup: a replacement does not wait for that, nor for
-// another thread to wake up.
+// wait waits for events, or the next deadline. It waits in the runtime's own poller and not in a system call: who was told of an exit would
+// have to wait until the runtime notices that this thread is blocked, and takes its processor away.
+func (r *Runner) wait(events []unix.EpollEvent) (n int, err error) {
+	if err := r.loop.SetReadDeadline(r.deadline()); err != nil {
+		return 0, err
+	}
+	conn, err := r.loop.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var failed error
+	err = conn.Read(func(fd uintptr) bool {
+		n, failed = unix.EpollWait(int(fd), events, 0)
+		return n != 0
+	})
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded), failed == unix.EINTR:
+		return 0, nil
+	case err != nil:
+		return 0, err
+	case failed != nil:
+		return 0, failed
+	}
+	return n, nil
+}
+
+// tell notifies of what ended and lets who was told act at once.
 func (r *Runner) tell(notify func(id string)) {
 	r.mu.Lock()
 	told := r.told
 	r.told = nil
+	for _, p := range told {
+		p.deadline = time.Now().Add(tidyAfter)
+		r.timed[p] = true
+	}
 	r.mu.Unlock()
 	for _, p := range told {
 		notify(p.ID)
@@ -51,32 +82,48 @@ func (r *Runner) tell(notify func(id string)) {
 	if len(told) > 0 {
 		runtime.Gosched()
 	}
-	for _, p := range told {
+}
+
+// tidyAfter is how long the cgroup of an ended run waits to be removed: the kernel takes up to a millisecond for it, and the replacement
+// goes first. When there is one its start removes it.
+const tidyAfter = 200 * time.Millisecond
+
+// tidy removes the cgroups of runs that ended a while ago. The claim must say that they took place.
+func (r *Runner) tidy(now time.Time) {
+	r.mu.Lock()
+	var due []*proc
+	for p := range r.timed {
+		if p.phase == ended && !now.Before(p.deadline) {
+			delete(r.timed, p)
+			due = append(due, p)
+		}
+	}
+	r.mu.Unlock()
+	for _, p := range due {
 		r.mu.Lock()
-		if p.cgroup != "" && p.noted && r.procs[p.ID] == p && !r.busy[p.ID] { // else Start or Forget removes it
+		remove := p.cgroup != "" && p.noted && r.procs[p.ID] == p && !r.busy[p.ID] // else Start or Forget removes it
+		r.removing.Lock()
+		r.mu.Unlock()
+		if remove {
 			removeCgroup(p.cgroup)
 		}
-		r.mu.Unlock()
+		r.removing.Unlock()
 	}
 }
 
-// timeout is the time to the next deadline in milliseconds, -1 when there is none.
-func (r *Runner) timeout() int {
+// deadline is the next one of all, zero when there is none.
+func (r *Runner) deadline() (first time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.timed) == 0 {
-		return -1
-	}
-	first := time.Now().Add(time.Minute)
 	for p := range r.timed {
-		if p.deadline.Before(first) {
+		if first.IsZero() || p.deadline.Before(first) {
 			first = p.deadline
 		}
-		if !p.next.IsZero() && p.next.Before(first) {
+		if !p.next.IsZero() && p.phase != ended && p.next.Before(first) {
 			first = p.next
 		}
 	}
-	return int(max(0, time.Until(first)+time.Millisecond-1) / time.Millisecond)
+	return first
 }
 
 // handle deals with one event.

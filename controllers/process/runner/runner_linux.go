@@ -24,6 +24,9 @@ type Runner struct {
 
 	held               map[uint64]int // pidfds that the guardian handed on, by inode, during Open
 	epoll, wake, watch int            // the loop's epoll, an eventfd that wakes it, inotify on exits
+	loop               *os.File       // epoll, for the runtime's poller
+
+	removing sync.Mutex // held while a cgroup of an ended run is removed, taken after mu: a Forget waits for that
 
 	mu    sync.Mutex
 	procs map[string]*proc
@@ -50,6 +53,7 @@ type proc struct {
 	Instance
 	ident    identity
 	cgroup   string // "" where it has none of its own
+	home     uint64 // the inode of that; 0 when it is not known
 	pidfd    int    // -1 when there is nothing to watch
 	events   int    // descriptor of cgroup.events while draining, else -1
 	phase    phase
@@ -66,9 +70,10 @@ func newProc(c *claim) *proc {
 	return &proc{
 		Instance: Instance{
 			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid,
-			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), Stopping: c.stopping,
+			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), StartedAwake: time.Duration(c.Awake),
+			Announced: c.announced.wall, AnnouncedAwake: c.announced.awake, Stopping: c.stopping.wall, StoppingAwake: c.stopping.awake,
 		},
-		ident: c.ident, cgroup: c.Cgroup, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
+		ident: c.ident, cgroup: c.Cgroup, home: c.home, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
 	}
 }
 
@@ -114,6 +119,10 @@ func (r *Runner) openLoop() (err error) {
 	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
 		return err
 	}
+	if err = unix.SetNonblock(r.epoll, true); err != nil { // else the runtime does not poll it
+		return err
+	}
+	r.loop = os.NewFile(uintptr(r.epoll), "epoll")
 	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return err
 	}
@@ -132,18 +141,22 @@ func (r *Runner) poll(op, fd int, events uint32) error {
 
 // Close gives back descriptors, and the directory of cgroups when it is empty. Processes live on. Run must have returned.
 func (r *Runner) Close() error {
+	r.tidy(time.Now().Add(tidyAfter))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.procs {
 		r.release(p)
 	}
 	clear(r.procs)
-	for _, fd := range []int{r.epoll, r.wake, r.watch} {
+	if r.loop != nil {
+		r.loop.Close()
+	}
+	for _, fd := range []int{r.wake, r.watch} {
 		if fd >= 0 {
 			unix.Close(fd)
 		}
 	}
-	r.epoll, r.wake, r.watch = -1, -1, -1
+	r.epoll, r.wake, r.watch, r.loop = -1, -1, -1, nil
 	if r.caps.CgroupV2 != "" {
 		unix.Rmdir(r.caps.CgroupV2)
 	}
@@ -213,7 +226,9 @@ func (r *Runner) discard(p *proc) {
 		os.Remove(r.recordFile(p.ident))
 	}
 	if p.cgroup != "" {
+		r.removing.Lock()
 		removeCgroup(p.cgroup)
+		r.removing.Unlock()
 	}
 }
 

@@ -77,7 +77,7 @@ func (r *Runner) reserve(s Spec) (*proc, error) {
 func (r *Runner) begin(s Spec, old *proc) (*proc, error) {
 	c := &claim{
 		Boot: r.boot, ID: s.ID, Attempt: s.Attempt, Owner: s.Owner, Hash: s.Hash, Note: slices.Clone(s.Note),
-		Started: time.Now().UnixNano(), Clock: int64(bootClock()),
+		Started: time.Now().UnixNano(), Clock: int64(bootClock()), Awake: int64(awakeClock()),
 	}
 	start := r.startHelped
 	if r.caps.CgroupV2 != "" {
@@ -156,6 +156,7 @@ func (r *Runner) startCloned(s Spec, c *claim, fd int) (int, error) {
 		return -1, fmt.Errorf("cannot start %q: cannot make cgroup %q: %v", s.ID, c.Cgroup, err)
 	}
 	defer unix.Close(dir)
+	c.home = inode(dir)
 	attr, pidfd := attributes(s)
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, dir
 	attr.Sys.Credential, attr.Dir = s.Credential, directory(s)
@@ -179,6 +180,15 @@ func attributes(s Spec) (*syscall.ProcAttr, *int) {
 	return &syscall.ProcAttr{
 		Env: s.Env, Files: []uintptr{devNull(), s.Output, s.Output}, Sys: &syscall.SysProcAttr{Setsid: true, PidFD: pidfd},
 	}, pidfd
+}
+
+// inode of an open file; 0 when it cannot be told.
+func inode(fd int) uint64 {
+	var st unix.Stat_t
+	if unix.Fstat(fd, &st) != nil {
+		return 0
+	}
+	return st.Ino
 }
 
 func directory(s Spec) string {
