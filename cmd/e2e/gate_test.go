@@ -24,7 +24,7 @@ const gateManifest = `apiVersion: mirroros.dev/v1alpha1
 kind: Process
 metadata: {name: model}
 spec:
-  command: [%s/demomodel, --listen, "127.0.0.1:$(PORT)", --delay, 20ms]
+  command: [%s/demomodel, --listen, "127.0.0.1:$(PORT)", --delay, 400ms]
   ports: [{name: http}]
   readinessProbe: {tcpSocket: {port: http}, periodSeconds: 1}
 ---
@@ -179,6 +179,18 @@ var _ = Describe("a gate", func() {
 		Expect(err).NotTo(HaveOccurred())
 		defer resp.Body.Close()
 		Expect(resp.StatusCode).To(Equal(200))
+		events, last := atomic.Int64{}, make(chan string, 1)
+		go func() {
+			text := ""
+			for s := bufio.NewScanner(resp.Body); s.Scan(); {
+				if s.Text() != "" {
+					text = s.Text()
+					events.Add(1)
+				}
+			}
+			last <- text
+		}()
+		Eventually(events.Load).Should(BeNumerically(">", 2))
 		c := call(address, 2)
 		program := h.bin + "/mirrorgate"
 		data, err := os.ReadFile(program)
@@ -194,13 +206,10 @@ var _ = Describe("a gate", func() {
 			return false
 		}).Should(BeTrue(), "a new gate is beside the old one")
 		c.goOn()
-		last := ""
-		for s := bufio.NewScanner(resp.Body); s.Scan(); {
-			if s.Text() != "" {
-				last = s.Text()
-			}
-		}
-		Expect(last).To(Equal("data: [DONE]"))
+		was := events.Load()
+		Eventually(events.Load).Should(BeNumerically(">", was+2), "the stream goes on by the old one")
+		Expect(alive(old)).To(BeTrue())
+		Eventually(last).WithTimeout(time.Minute).Should(Receive(Equal("data: [DONE]")))
 		Eventually(func() bool { return alive(old) }).Should(BeFalse(), "the old one ends with its last stream")
 		c.goOn()
 		c.stop()

@@ -254,7 +254,7 @@ func (h *host) ours() []int {
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
 		here := bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")
-		if !strings.HasPrefix(exe, h.dir+"/") && !strings.HasPrefix(exe, h.bin+"/") && !(here && strings.HasPrefix(exe, bin+"/")) {
+		if !strings.HasPrefix(exe, h.dir+"/") && !(here && strings.HasPrefix(exe, bin+"/")) {
 			continue
 		}
 		var pid int

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/specs"
@@ -125,6 +126,36 @@ var _ = Describe("a rolling update", func() {
 		Expect(d.Executable).To(Equal("sha256:2"))
 		annotate(specs.AnnotationExecutable, "sha256:2")(o.Process)
 		Expect(decide(o).Executable).To(BeEmpty())
+	})
+
+	It("goes on probing the old copies, which stay ready until they are stopped", func() {
+		w := newWorld(GinkgoTB())
+		w.put(proc("web", rolling, func(p *specs.Process) {
+			p.Spec.Ports = []specs.ProcessPort{{Name: "http"}}
+			p.Spec.ReadinessProbe = &specs.Probe{Handler: specs.Handler{TCPSocket: &specs.TCPSocketAction{Port: intstr.FromString("http")}}}
+		}))
+		w.drain()
+		old := w.rt.live()[0]
+		well := func(id string) {
+			w.r.prober.mu.Lock()
+			w.r.prober.results[id] = health{Started: true, Ready: true, Probed: true}
+			w.r.prober.mu.Unlock()
+			w.add("web")
+			w.drain()
+		}
+		well(old)
+		w.edit("web", func(p *specs.Process) { p.Spec.Version = "2" })
+		w.drain()
+		Expect(w.rt.live()).To(HaveLen(2))
+		w.add("web")
+		w.drain()
+		for _, i := range w.instances("web") {
+			Expect(i.Status.Ready).To(Equal(i.Name == old), i.Name)
+		}
+		for _, id := range w.rt.live() {
+			well(id)
+		}
+		Expect(w.rt.live()).To(And(HaveLen(1), Not(ContainElement(old))))
 	})
 
 	It("replaces copies one by one when the program's file changed", func() {

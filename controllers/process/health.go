@@ -6,11 +6,15 @@ import (
 )
 
 // healthOf is what is known of a run's health: what its probes found, what was known last of an adopted one, or that it has no probes.
-func (r *Reconciler) healthOf(o *observed, in *instance, im *instanceMemory) health {
+func (r *Reconciler) healthOf(m *memory, o *observed, in *instance, im *instanceMemory) health {
 	if !in.live() {
 		return health{}
 	}
-	if o.Process == nil || !hasProbes(&o.Process.Spec) {
+	if o.Process == nil {
+		return health{Started: true, Ready: true, Probed: true}
+	}
+	o = o.of(m, im) // an old copy is as healthy as its own template has it
+	if !hasProbes(&o.Process.Spec) {
 		return health{Started: true, Ready: true, Probed: true}
 	}
 	if h, ok := r.prober.health(in.ID, in.Run.Attempt); ok {
@@ -34,22 +38,27 @@ func hasProbes(s *specs.ProcessSpec) bool {
 	return s.StartupProbe != nil || s.ReadinessProbe != nil || s.LivenessProbe != nil
 }
 
-// keepProbing has the live runs of the current template probed as the spec says, and no others.
+// keepProbing has the live runs probed as their template says, if that is known, until they are stopped.
 func (r *Reconciler) keepProbing(m *memory, o *observed) {
 	for _, im := range m.instances {
 		live := im.run != nil && im.run.Exit == nil && im.stop == nil
-		if !live || o.Process == nil || im.hash != o.Hash || !hasProbes(&o.Process.Spec) {
+		if !live || o.Process == nil {
 			r.prober.drop(im.id)
 			continue
 		}
-		if r.prober.probes(im.id, im.run.Attempt, &o.Process.Spec) {
+		own := o.of(m, im)
+		if im.hash != own.Hash || !hasProbes(&own.Process.Spec) {
+			r.prober.drop(im.id)
+			continue
+		}
+		if r.prober.probes(im.id, im.run.Attempt, &own.Process.Spec) {
 			continue
 		}
 		for i := range o.Instances {
 			if in := &o.Instances[i]; in.ID == im.id && in.live() {
 				known := in.Health
 				known.Failed = ""
-				r.prober.put(r.target(m, o, im), known)
+				r.prober.put(r.target(m, own, im), known)
 			}
 		}
 	}

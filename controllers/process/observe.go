@@ -150,7 +150,7 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 		im.ended = terminated(im.run, im.stop, im.tail)
 	}
 	in.Ended, in.Tail, in.ReadySince = im.ended, im.tail, im.readySince
-	in.Health = r.healthOf(o, in, im)
+	in.Health = r.healthOf(l.m, o, in, im)
 	if o.Process != nil && in.Hash == o.Hash {
 		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
 	}
