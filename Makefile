@@ -8,7 +8,7 @@ PREFIX      ?= /usr/local
 FUZZTIME    ?= 30s
 VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 LDFLAGS     := -s -w -X main.version=$(VERSION)
-PROGRAMS    := mirrorosd mirrorguard mirrorctl
+PROGRAMS    := mirrorosd mirrorguard mirrorgate mirrorctl
 DEMOS       := demomodel demotools demoworker
 RACE        := ./reconcile/... ./controllers/... ./cmd/mirrorosd/...
 export CGO_ENABLED ?= 0
@@ -18,7 +18,7 @@ export CGO_ENABLED ?= 0
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-build: ## build bin/mirrorosd, bin/mirrorguard and bin/mirrorctl, static
+build: ## build bin/mirrorosd, bin/mirrorguard, bin/mirrorgate and bin/mirrorctl, static
 	@mkdir -p $(BIN)
 	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 

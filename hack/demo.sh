@@ -12,7 +12,7 @@ export MIRROROS_RUN=$dir/run
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ]; then bold=$(printf '\033[1m'); dim=$(printf '\033[2m'); off=$(printf '\033[0m'); else bold=; dim=; off=; fi
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$off"; }
 try() { printf '%s$ %s%s\n' "$dim" "$*" "$off"; "$@"; }
-no() { printf '%s$ %s%s\n' "$dim" "$*" "$off"; if "$@"; then echo "demo: expected a no"; exit 1; fi; }
+no() { printf '%s$ %s%s\n' "$dim" "$*" "$off"; if "$@" 2>&1; then fail "expected a no: $*"; fi; }
 fail() { echo "demo: $*" >&2; exit 1; }
 
 finish() {
@@ -62,14 +62,33 @@ no mirrorctl status
 rm "$dir/stack/typo.yaml"
 until_true 10 mirrorctl status
 
-say "4. kill -9 of a process: it is back at once"
+say "4. Nothing passes the gate that no rule allows, and every decision can be shown"
+OPENAI_API_KEY=$(mirrorctl token create scout --ttl 1h 2>/dev/null)
+export OPENAI_API_KEY MCP_TOKEN=$OPENAI_API_KEY
+gate=http://$(mirrorctl get gate front -o 'jsonpath={.status.address}')
+try demoworker --base-url "$gate/v1" --model house-chat --count 1 --prompt "Say the word mirror."
+try mirrorctl can-i call chat --as scout
+no demoworker --base-url "$gate/v1" --model house-chat --count 1 --max-tokens 3000 --prompt "Tell me everything." | tee "$dir/refused"
+request=$(sed -n 's/.*(request \([0-9A-Z]*\)).*/\1/p' "$dir/refused")
+[ -n "$request" ] || fail "the refusal names no request"
+try mirrorctl why "$request"
+try demotools call --url "$gate/mcp/tools"
+try demotools call --url "$gate/mcp/tools" clock
+no demotools call --url "$gate/mcp/tools" wipe
+no mirrorctl can-i call tools:wipe --as scout
+shadowed() { [ "$(mirrorctl get gaterule no-long-answers -o 'jsonpath={.status.shadowHits}')" != 0 ]; }
+until_true 5 shadowed
+try mirrorctl get gaterules -o wide
+try mirrorctl audit verify
+
+say "5. kill -9 of a process: it is back at once"
 kill -9 "$worker"
 back() { local p; p=$(pid_of worker) && [ -n "$p" ] && [ "$p" != "$worker" ]; }
 until_true 10 back
 try mirrorctl get instances
 worker=$(pid_of worker)
 
-say "5. kill -9 of the operator: nothing stops, nothing doubles, nothing is lost"
+say "6. kill -9 of the operator: nothing stops, nothing doubles, nothing is lost"
 old=$(host pid)
 echo "$ kill -9 $old"
 kill -9 "$old"
@@ -81,7 +100,17 @@ echo "operator: pid $old -> $(host pid); chat-model: still pid $model; worker: s
 try mirrorctl logs worker --tail 3
 try mirrorctl status
 
-say "6. The end: everything is stopped, dependents first"
+say "7. kill -9 of the gate: whoever connects waits a moment, nobody is refused"
+old=$(pid_of mirrorgate)
+echo "$ kill -9 $old"
+kill -9 "$old"
+try demoworker --base-url "$gate/v1" --model house-chat --count 1 --prompt "Say the word mirror."
+fresh() { local p; p=$(pid_of mirrorgate) && [ -n "$p" ] && [ "$p" != "$old" ]; }
+until_true 10 fresh
+until_true 10 mirrorctl status
+try mirrorctl audit verify
+
+say "8. The end: everything is stopped, dependents first"
 try mirrorctl shutdown
 wait "$operator" || fail "the operator did not end well"
 operator=

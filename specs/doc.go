@@ -6,6 +6,10 @@
 //	Stack     a directory of manifests: where they are, whether edits act by themselves, what may be removed
 //	Process   a local program: command, copies, ports, probes, dependencies, how it is restarted and stopped
 //	Instance  one running copy of a Process; only the operator writes it
+//	Gate      a listener of the data plane: where it is reached, how callers are known, what it takes and records
+//	Route     a stable name on a Gate (a model, a path, hosts) and the backends behind it
+//	GateRule  one rule: who may do what, or what is looked for in what they say
+//	Principal an identity (agent, human, process) that tokens are issued to
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
 //
 // All are objects as Kubernetes has them: apiVersion, kind, metadata, spec (what is declared) and status (what was observed), in the
@@ -17,12 +21,21 @@
 // The nearest Stack manifest up the tree owns a file; a directory without one belongs to the Stack default. An object of a Stack has the
 // label [LabelStack]. The fields that its file sets are the file's ([Document.Declared], [DeclaredConflicts]): other writers are refused.
 // Fields that it does not set are free. An object made through the API belongs to no Stack and is never pruned. A Process owns its
-// Instances, which have its name in [LabelProcess]. References are by name, and never make an owner ([References]).
+// Instances, which have its name in [LabelProcess]. References are by name, and never make an owner ([References]). What the operator makes
+// for itself has [LabelSystem]; the Process [SystemProcess], which runs the gates, is such.
+//
+// # Who may pass
+//
+// A Route belongs to a Gate, its backends are Processes or URLs, and a GateRule names gates, routes and principals; none given is all, but
+// an Allow must name its principals. Beside those that are declared there are system/anonymous, and process/NAME for each Process that names
+// no principal. A condition (when) is CEL over the variables of specs/expr. How far a route may reach is its Stack's locality: Sealed is
+// checked when the set is admitted, LocalFirst when a request is decided. The gate that a process is told in $(MIRROROS_GATE_NAME) is a
+// reference of it, as dependsOn is.
 //
 // # Template, generation, revision
 //
-// The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user and group.
-// [TemplateHash] names it, and an instance is named <process>-<hash>-<ordinal>. A change of the template replaces instances; a change of
+// The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user, group,
+// principal and proxy; of a port its name and number, for servicePort and appProtocol are what the gate holds before it. [TemplateHash] names it, and an instance is named <process>-<hash>-<ordinal>. A change of the template replaces instances; a change of
 // anything else touches none. metadata.generation counts changes of the spec ([SpecEqual]), and status.observedGeneration says which one
 // a status speaks of. A revision is one content of a Stack, named by its digest. The spec in the store is what is in force; a revision is
 // the target. Both are told apart in a Stack's status: live is in force, disk is what the files hold, lastFailed is what was refused.
@@ -30,7 +43,7 @@
 // # Conditions, reasons, events
 //
 // Every status has conditions: Ready (it is as declared), Reconciling (something is under way), Stalled (somebody must act), and what else
-// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go), and the same word in a condition, in an
+// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, gate_reasons.go), and the same word in a condition, in an
 // instance's state and in an event. What is not known is Unknown, never assumed to be well.
 //
 // # From text to object

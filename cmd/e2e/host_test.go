@@ -23,6 +23,7 @@ import (
 // host is one operator with directories of its own. Its paths are short: a socket's name ends at 107 bytes.
 type host struct {
 	dir, manifests, state, run string
+	bin                        string // where its programs are
 	args                       []string
 	user                       *syscall.Credential
 	cmd                        *exec.Cmd
@@ -35,7 +36,7 @@ func newHost() *host {
 	GinkgoHelper()
 	dir, err := os.MkdirTemp("", "mo")
 	Expect(err).NotTo(HaveOccurred())
-	h := &host{dir: dir, manifests: dir + "/m", state: dir + "/s", run: dir + "/r"}
+	h := &host{dir: dir, manifests: dir + "/m", state: dir + "/s", run: dir + "/r", bin: bin}
 	Expect(os.Mkdir(h.manifests, 0o755)).To(Succeed())
 	DeferCleanup(func() {
 		if CurrentSpecReport().Failed() {
@@ -81,7 +82,7 @@ func (h *host) start() {
 	GinkgoHelper()
 	h.log = gbytes.NewBuffer()
 	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
-	h.cmd = exec.Command(bin+"/mirrorosd", args...)
+	h.cmd = exec.Command(h.bin+"/mirrorosd", args...)
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
 	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
 	Expect(h.cmd.Start()).To(Succeed())
@@ -234,7 +235,7 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
+		if !strings.HasPrefix(exe, bin+"/") && !strings.HasPrefix(exe, h.bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
 			continue
 		}
 		var pid int

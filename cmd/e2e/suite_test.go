@@ -43,7 +43,7 @@ var _ = SynchronizedBeforeSuite(func() []byte {
 	}
 	root, err := filepath.Abs("../..")
 	Expect(err).NotTo(HaveOccurred())
-	cmd := exec.Command("go", append(args, "./cmd/mirrorosd", "./cmd/mirrorctl")...)
+	cmd := exec.Command("go", append(args, "./cmd/mirrorosd", "./cmd/mirrorgate", "./cmd/mirrorctl")...)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))

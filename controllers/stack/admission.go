@@ -5,13 +5,14 @@ import (
 	"slices"
 
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/specs"
 )
 
 // admitAll admits the sets that changed, those that were refused before, and those whose Stack documents have faults.
 func (r *Reconciler) admitAll(e *edits) {
 	for _, name := range slices.Sorted(maps.Keys(r.stacks)) {
 		s := r.stacks[name]
-		if s.disk == nil || s.disk == s.checked && !s.refused && !r.hasFaults(s) {
+		if s.disk == nil || s.disk == s.checked && s.locality == r.locality(s) && !s.refused && !r.hasFaults(s) {
 			continue
 		}
 		was := s.faults
@@ -32,13 +33,13 @@ func (r *Reconciler) hasFaults(s *state) bool {
 }
 
 func (r *Reconciler) admit(s *state) {
-	s.checked, s.faults, s.misfit = s.disk, nil, false
+	s.checked, s.locality, s.faults, s.misfit = s.disk, r.locality(s), nil, false
 	for rel, faults := range r.faultsOf {
 		if r.owner[rel] == s.name {
 			s.faults = append(s.faults, faults...)
 		}
 	}
-	if s.disk.Digest() != s.live.Digest() {
+	if s.disk.Digest() != s.live.Digest() || s.locality == specs.LocalitySealed {
 		base := s.admitted
 		if base == nil {
 			base = s.live
@@ -59,7 +60,22 @@ func (r *Reconciler) world(s *state) admit.World {
 			others[name] = o.disk
 		}
 	}
-	return admit.World{Stack: s.name, Others: others, Get: r.get, List: r.list}
+	return admit.World{Stack: s.name, Locality: r.locality(s), Others: others, Get: r.get, List: r.list}
+}
+
+// locality of a stack's routes: as its document says, else as it is in force.
+func (r *Reconciler) locality(s *state) specs.Locality {
+	if s.doc != nil {
+		if d := s.doc.Document(); d != nil {
+			if o, ok := d.Object.(*specs.Stack); ok {
+				return o.Spec.Locality
+			}
+		}
+	}
+	if o, err := r.stackObject(s.name); err == nil {
+		return o.Spec.Locality
+	}
+	return ""
 }
 
 // publish tells the index what is declared where.

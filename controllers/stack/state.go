@@ -22,6 +22,8 @@ type state struct {
 	disk, checked, admitted *admit.Set
 	faults                  []specs.Fault
 	refused                 bool
+	// locality that its routes were checked for.
+	locality specs.Locality
 	// misfit: it was refused because of what others wrote to its objects. generation of the Stack's object that was seen last.
 	misfit     bool
 	generation int64

@@ -24,6 +24,13 @@ func process(name string, more ...string) string {
 	return text
 }
 
+// doc is a document of any kind, with its spec in flow style in its fifth line; more of them make a file.
+func doc(kind, name, spec string) string {
+	return "apiVersion: mirroros.dev/v1alpha1\nkind: " + kind + "\nmetadata:\n  name: " + name + "\nspec: {" + spec + "}\n---\n"
+}
+
+const local = `backends: [{url: "http://127.0.0.1:1"}]`
+
 func file(rel, text string) *source.File {
 	return &source.File{Rel: rel, Data: []byte(text), Digest: sha256.Sum256([]byte(text))}
 }
@@ -96,6 +103,58 @@ var _ = Describe("Admit", func() {
 			"b.yaml:5:44  metadata.annotations[mirroros.dev/renamed-from]: process/a is still declared, in a.yaml:1"),
 		Entry("a label that is the operator's", map[string]string{"a.yaml": strings.Replace(process("a"), "\nspec:", "\n  labels: {mirroros.dev/stack: x}\nspec:", 1)},
 			"a.yaml:5:32  metadata.labels[mirroros.dev/stack]: is written by the operator; remove it from the manifest"),
+		Entry("a gate, a principal and a route that are not there", map[string]string{
+			"a.yaml": process("a", "args: [$(MIRROROS_GATE_FRNT)]", "principal: scuot", "dependsOn: [{route: chat}]"),
+			"b.yaml": doc("Gate", "front", "listen: {unix: a}") + doc("Principal", "scout", "type: Agent"),
+			"r.yaml": doc("GateRule", "r", "principals: {names: [scout, nobody, process/b, system/anonymous]}, gates: [frnt], routes: [chat], action: Deny")},
+			`a.yaml:7:10  spec.args[0]: no gate "frnt", did you mean "front"?`,
+			`a.yaml:8:14  spec.principal: no principal "scuot", did you mean "scout"?`,
+			`a.yaml:9:23  spec.dependsOn[0].route: no route "chat"`,
+			`r.yaml:5:36  spec.principals.names[1]: no principal "nobody"`,
+			`r.yaml:5:44  spec.principals.names[2]: no process "b", did you mean "a"?`,
+			`r.yaml:5:83  spec.gates[0]: no gate "frnt", did you mean "front"?`,
+			`r.yaml:5:99  spec.routes[0]: no route "chat"`),
+		Entry("a port that the process does not have", map[string]string{
+			"a.yaml": process("a", "ports: [{name: http}]") + "---\n" + process("b"),
+			"r.yaml": doc("Gate", "g", "listen: {unix: a}") + doc("Route", "r", "gate: g, protocol: HTTP, match: {path: /}, backends: [{process: a, port: htp}], fallbacks: [{process: b}]")},
+			`r.yaml:11:81  spec.backends[0].port: process/a has no port "htp", did you mean "http"?`,
+			`r.yaml:11:110  spec.fallbacks[0].process: process/b has no ports, so nothing can be sent to it`),
+		Entry("addresses that two take", map[string]string{
+			"a.yaml": process("a", "ports: [{name: x, port: 8088}, {name: z, servicePort: 8089}]"),
+			"b.yaml": doc("Gate", "front", `listen: {address: "127.0.0.1:8088"}`), "c.yaml": doc("Gate", "back", `listen: {address: "[::ffff:127.0.0.1]:8089"}`),
+			"d.yaml": doc("Gate", "d", "listen: {unix: front.sock}"), "e.yaml": doc("Gate", "e", "listen: {unix: front.sock}"),
+			"f.yaml": doc("Gate", "f", `listen: {address: "127.0.0.1:0"}`), "g.yaml": doc("Gate", "g", `listen: {address: "127.0.0.1:0"}`),
+			"h.yaml": doc("Gate", "h", `listen: {address: "127.0.0.2:9000"}`), "i.yaml": doc("Gate", "i", `listen: {address: "127.0.0.1:9000"}`),
+			"j.yaml": doc("Gate", "j", `listen: {address: "0.0.0.0:9000"}, exposeBeyondHost: true`)},
+			"b.yaml:5:26  spec.listen.address: port 8088 is the port of process/a, in a.yaml:1",
+			"c.yaml:5:26  spec.listen.address: port 8089 is the port of process/a, in a.yaml:1",
+			"e.yaml:5:23  spec.listen.unix: socket front.sock is the socket of gate/d, in d.yaml:1",
+			"j.yaml:5:26  spec.listen.address: port 9000 is the port of gate/h, in h.yaml:1"),
+		Entry("routes that claim the same", map[string]string{
+			"a.yaml": doc("Gate", "g", "listen: {unix: a}") + doc("Gate", "t", "listen: {unix: b}") + doc("Gate", "o", "listen: {unix: c}"),
+			"b.yaml": doc("Route", "m1", `gate: g, protocol: OpenAI, match: {models: [a, b]}, `+local) + doc("Route", "m2", `gate: g, protocol: OpenAI, match: {models: [c, b]}, `+local) +
+				doc("Route", "m3", `gate: g, protocol: Anthropic, match: {models: [a]}, `+local) + doc("Route", "m4", `gate: o, protocol: OpenAI, match: {models: [a]}, `+local),
+			"c.yaml": doc("Route", "p1", `gate: g, protocol: HTTP, match: {path: /a}, `+local) + doc("Route", "p2", `gate: g, protocol: MCP, match: {path: /a}, `+local) +
+				doc("Route", "p3", `gate: g, protocol: MCP, match: {path: /a/b}, `+local),
+			"d.yaml": doc("Route", "t1", `gate: t, protocol: TCP, backends: [{url: "tcp://127.0.0.1:1"}]`) + doc("Route", "t2", `gate: t, protocol: HTTP, match: {path: /}, `+local)},
+			`b.yaml:11:55  spec.match.models[1]: the model "b" is that of route/m1, in b.yaml:1`,
+			`c.yaml:11:46  spec.match.path: the path /a is that of route/p1, in c.yaml:1`,
+			`d.yaml:11:14  spec.gate: gate/t is taken whole by a TCP route, route/t1, in d.yaml:1`),
+		Entry("a circle by way of a route", map[string]string{
+			"a.yaml": process("a", "ports: [{name: x}]", "dependsOn: [{route: r}]"), "g.yaml": doc("Gate", "g", "listen: {unix: a}"),
+			"r.yaml": doc("Route", "r", "gate: g, protocol: HTTP, match: {path: /}, backends: [{process: a}]")},
+			"a.yaml:8:23  spec.dependsOn[0].route: depends on itself: process/a -> route/r -> process/a"),
+		Entry("a token that outlives what its principal lets it", map[string]string{
+			"a.yaml": process("a", "principal: p", "env: [{name: A, valueFrom: {token: {ttl: 48h}}}, {name: B, valueFrom: {token: {}}}, {name: C, valueFrom: {token: {ttl: 1h}}}]"),
+			"p.yaml": doc("Principal", "p", "type: Agent, tokens: {maxTTL: 12h}")},
+			"a.yaml:8:44  spec.env[0].valueFrom.token.ttl: 48h is more than the maxTTL of principal/p, which is 12h",
+			"a.yaml:8:81  spec.env[1].valueFrom.token: 24h, the default, is more than the maxTTL of principal/p, which is 12h"),
+		Entry("a rule that could match nothing", map[string]string{
+			"a.yaml": doc("Gate", "g", "listen: {unix: a}") + doc("Gate", "h", "listen: {unix: b}"),
+			"r.yaml": doc("Route", "r", `gate: g, protocol: HTTP, match: {path: /}, `+local),
+			"s.yaml": doc("GateRule", "s", "gates: [h], routes: [r], mcp: {tools: [a]}, action: Deny")},
+			"s.yaml:5:29  spec.routes[0]: route/r is of gate/g, which spec.gates does not name",
+			"s.yaml:5:38  spec.mcp: none of the routes is of protocol MCP, so the rule would match nothing"),
 		Entry("nothing", map[string]string{"a.yaml": process("a"), "b.yaml": process("b", "dependsOn: [{process: a}]")}),
 	)
 
@@ -109,6 +168,43 @@ var _ = Describe("Admit", func() {
 		Expect(admit.Admit(base.Edit(nil, []string{"c.yaml"}), base, world("home"))).To(BeEmpty())
 		Expect(lines(admit.Admit(base.Edit(nil, []string{"a.yaml"}), base, world("home")))).To(Equal([]string{
 			`b.yaml:7:25  spec.dependsOn[0].process: no process "a": it was removed from a.yaml`}))
+	})
+
+	It("checks again what refers to what changed", func() {
+		base := set(map[string]string{"a.yaml": process("a", "ports: [{name: http}]"), "g.yaml": doc("Gate", "g", "listen: {unix: a}"),
+			"r.yaml": doc("Route", "r", "gate: g, protocol: HTTP, match: {path: /}, backends: [{process: a, port: http}]")})
+		Expect(admit.Admit(base, nil, world("home"))).To(BeEmpty())
+		next := base.Edit([]*admit.File{admit.Load(file("a.yaml", process("a", "ports: [{name: web}]")))}, nil)
+		Expect(lines(admit.Admit(next, base, world("home")))).To(Equal([]string{`r.yaml:5:81  spec.backends[0].port: process/a has no port "http"`}))
+	})
+
+	It("lets no route of a sealed stack leave the host, whether or not it changed", func() {
+		s := set(map[string]string{"a.yaml": doc("Gate", "g", "listen: {unix: a}") + doc("Gate", "o", "listen: {unix: b}"),
+			"b.yaml": doc("Route", "b", `gate: g, protocol: OpenAI, match: {models: [a]}, backends: [{url: "http://127.0.0.1:1"}, {url: "https://example.org", remote: true}]`),
+			"c.yaml": doc("Route", "c", `gate: o, protocol: CONNECT, match: {hosts: ["example.org:443"]}, remote: true`),
+			"d.yaml": doc("Route", "d", `gate: g, protocol: HTTP, match: {path: /}, `+local)})
+		w := world("home")
+		Expect(admit.Admit(s, nil, w)).To(BeEmpty())
+		w.Locality = specs.LocalityOpen
+		Expect(admit.Admit(s, nil, w)).To(BeEmpty())
+		w.Locality = specs.LocalitySealed
+		for _, base := range []*admit.Set{nil, s} {
+			Expect(lines(admit.Admit(s, base, w))).To(HaveExactElements(
+				HavePrefix("b.yaml:5:134  spec.backends[1].remote: stack/home has locality Sealed, so no route of it leaves the host"),
+				HavePrefix("c.yaml:5:81  spec.remote: stack/home has locality Sealed")))
+		}
+	})
+
+	It("looks at gates and routes that are in force elsewhere", func() {
+		w := world("home", object(doc("Gate", "api", `listen: {address: "127.0.0.1:8088"}`), ""), object(doc("Route", "api", `gate: g, protocol: HTTP, match: {path: /a}, `+local), ""))
+		w.Others = map[string]*admit.Set{"ex": set(map[string]string{"x/a.yaml": doc("Gate", "x", "listen: {unix: a}") + doc("Route", "x", `gate: g, protocol: HTTP, match: {path: /b}, `+local)})}
+		s := set(map[string]string{"a.yaml": doc("Gate", "g", "listen: {unix: a}") + doc("Gate", "h", `listen: {address: "127.0.0.1:8088"}`) +
+			doc("Route", "r", `gate: g, protocol: HTTP, match: {path: /a}, `+local) + doc("Route", "s", `gate: g, protocol: HTTP, match: {path: /b}, `+local)})
+		Expect(lines(admit.Admit(s, nil, w))).To(Equal([]string{
+			"a.yaml:5:23  spec.listen.unix: socket a is the socket of gate/x of stack/ex, in x/a.yaml:1",
+			"a.yaml:11:26  spec.listen.address: port 8088 is the port of gate/api, which was made through the API",
+			"a.yaml:17:47  spec.match.path: the path /a is that of route/api, which was made through the API",
+			"a.yaml:23:47  spec.match.path: the path /b is that of route/x of stack/ex, in x/a.yaml:7"}))
 	})
 
 	It("does not tell of references to a file that cannot be parsed any more", func() {
@@ -139,6 +235,17 @@ var _ = Describe("Object", func() {
 		o := object(process("b", "ports: [{name: x, port: 8080}]", "dependsOn: [{process: a}, {process: nobody}]"), "")
 		Expect(admit.Object(o, w).ToAggregate()).To(MatchError(And(ContainSubstring("is the port of process/a"), ContainSubstring("a -> b -> a"))))
 		Expect(admit.Object(object(process("b", "dependsOn: [{process: nobody}]"), ""), w)).To(BeEmpty())
+	})
+
+	It("refuses what another object has, and what another has not", func() {
+		w := world("", object(process("a", "ports: [{name: http}]"), "home"), object(doc("Gate", "g", `listen: {address: "127.0.0.1:8088"}`), "home"),
+			object(doc("Route", "r", `gate: g, protocol: HTTP, match: {path: /a}, `+local), "home"))
+		refusal := func(text string) error { return admit.Object(object(text, ""), w).ToAggregate() }
+		Expect(refusal(doc("Gate", "h", `listen: {address: "127.0.0.1:8088"}`))).To(MatchError("spec.listen.address: Invalid value: 8088: is the port of gate/g"))
+		Expect(refusal(doc("Route", "s", `gate: g, protocol: MCP, match: {path: /a}, backends: [{process: a, port: htp}]`))).To(MatchError(And(
+			ContainSubstring(`process/a has no port "htp", did you mean "http"?`), ContainSubstring("the path /a is that of route/r"))))
+		Expect(refusal(doc("Route", "r", `gate: g, protocol: HTTP, match: {path: /a}, backends: [{process: a}]`))).To(Succeed())
+		Expect(refusal(doc("Route", "s", `gate: nowhere, protocol: MCP, match: {path: /a}, backends: [{process: nobody}]`))).To(Succeed())
 	})
 
 	It("refuses the name of a document that is not in force yet, and new Stacks", func() {

@@ -33,6 +33,8 @@ func Admit(set, base *Set, w World) []specs.Fault {
 		}
 	}
 	c.needed(gone, changed)
+	c.referring(changed)
+	c.sealed()
 	g := graph{get: c.refs}
 	for _, cycle := range g.cycles(changed) {
 		c.cycle(cycle, &g)
@@ -48,6 +50,7 @@ type check struct {
 	w         World
 	faults    []specs.Fault
 	names     map[string][]string
+	routesOf  map[*Set][]*Entry
 }
 
 func (c *check) add(f specs.Fault) { c.faults = append(c.faults, f) }
@@ -66,7 +69,7 @@ func (c *check) duplicates() {
 // document checks one document that is new or changed.
 func (c *check) document(e *Entry) {
 	k := e.Key()
-	for _, name := range slices.Sorted(maps.Keys(c.w.Others)) {
+	for _, name := range sortedNames(c.w.Others) {
 		if other := c.w.Others[name].Get(k); other != nil && c.w.newcomer(name, k, k) {
 			c.add(e.fault("metadata.name", "%s is declared by stack/%s already, in %s", words(k), name, other.Place()))
 		}
@@ -78,6 +81,10 @@ func (c *check) document(e *Entry) {
 	}
 	for _, p := range e.Ports {
 		c.port(e, p)
+	}
+	c.fit(e)
+	if e.Kind == "Route" {
+		c.route(e)
 	}
 	if e.RenamedFrom != "" {
 		c.renamed(e)
@@ -118,34 +125,36 @@ func (c *check) namesOf(kind string) []string {
 // port checks a fixed port against every other document and object that fixes it.
 func (c *check) port(e *Entry, p Port) {
 	for _, other := range c.set.users(p.Number) {
-		if other == e || other.Key() == e.Key() {
-			continue
-		}
-		if cmp.Or(cmp.Compare(other.Rel(), e.Rel()), other.Line-e.Line) < 0 || c.unchanged(other) {
-			c.add(e.fault(p.Field, "port %d is the port of %s, in %s", p.Number, words(other.Key()), other.Place()))
+		if other.Key() != e.Key() && p.clash(other.Ports) && c.second(e, other) {
+			c.add(e.fault(p.Field, "%s is the %s of %s, in %s", p, p.word(), words(other.Key()), other.Place()))
 			return
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(c.w.Others)) {
+	for _, name := range sortedNames(c.w.Others) {
 		for _, other := range c.w.Others[name].users(p.Number) {
-			if other.Key() != e.Key() && c.w.newcomer(name, e.Key(), other.Key()) {
-				c.add(e.fault(p.Field, "port %d is the port of %s of stack/%s, in %s", p.Number, words(other.Key()), name, other.Place()))
+			if other.Key() != e.Key() && p.clash(other.Ports) && c.w.newcomer(name, e.Key(), other.Key()) {
+				c.add(e.fault(p.Field, "%s is the %s of %s of stack/%s, in %s", p, p.word(), words(other.Key()), name, other.Place()))
 				return
 			}
 		}
 	}
-	for _, o := range c.w.List("Process") {
-		if o.GetLabels()[specs.LabelStack] != "" || c.set.Get(store.Key{Kind: "Process", Name: o.GetName()}) != nil {
-			continue
-		}
-		for _, used := range fixedPorts(o) {
-			if used.Number == p.Number {
-				c.add(e.fault(p.Field, "port %d is the port of process/%s, which was made through the API", p.Number, o.GetName()))
+	for _, kind := range portKinds {
+		for _, o := range c.w.List(kind) {
+			k := store.Key{Kind: kind, Name: o.GetName()}
+			if o.GetLabels()[specs.LabelStack] == "" && c.set.Get(k) == nil && p.clash(fixedPorts(o)) {
+				c.add(e.fault(p.Field, "%s is the %s of %s, which was made through the API", p, p.word(), words(k)))
 				return
 			}
 		}
 	}
 }
+
+// second tells whether a document comes after another one of the set to what both claim, so that it is the one with the fault.
+func (c *check) second(e, other *Entry) bool {
+	return other != e && (cmp.Or(cmp.Compare(other.Rel(), e.Rel()), other.Line-e.Line) < 0 || c.unchanged(other))
+}
+
+func sortedNames(sets map[string]*Set) []string { return slices.Sorted(maps.Keys(sets)) }
 
 // unchanged tells whether base has the document too, so that it is not checked itself.
 func (c *check) unchanged(e *Entry) bool { return same(c.base.Get(e.Key()), e) }
@@ -196,6 +205,24 @@ func (c *check) needed(gone map[store.Key]bool, changed []store.Key) {
 				}
 				c.add(specs.Fault{File: c.base.Get(to).Rel(), Message: words(to) + " was removed, but " + words(k) + " of stack/" + name + " needs it, in " + e.Place()})
 			}
+		}
+	}
+}
+
+// referring checks the documents that refer to one that changed: it may have lost what they need of it.
+func (c *check) referring(changed []store.Key) {
+	if c.base == nil || len(changed) == 0 {
+		return
+	}
+	is := make(map[store.Key]bool, len(changed))
+	for _, k := range changed {
+		is[k] = true
+	}
+	for k, e := range c.set.byKey {
+		if !is[k] && !e.Faulty && slices.ContainsFunc(e.Refs, func(r specs.Ref) bool {
+			return is[store.Key{Kind: r.Kind, Name: r.Name}] && (e.Kind != "Process" || r.Kind == "Principal")
+		}) {
+			c.fit(e)
 		}
 	}
 }

@@ -46,10 +46,16 @@ func (g *graph) field(cycle []store.Key) string {
 	return ""
 }
 
+// cycleText names the objects of a circle, with their kinds where there is more than one.
 func cycleText(cycle []store.Key) string {
+	mixed := slices.ContainsFunc(cycle, func(k store.Key) bool { return k.Kind != cycle[0].Kind })
 	var names []string
 	for _, k := range append(slices.Clone(cycle), cycle[0]) {
-		names = append(names, k.Name)
+		if mixed {
+			names = append(names, words(k))
+		} else {
+			names = append(names, k.Name)
+		}
 	}
 	return "depends on itself: " + strings.Join(names, " -> ")
 }

@@ -49,18 +49,14 @@ type Entry struct {
 	Wave        int
 	RenamedFrom string
 	Kept        bool
+	// Remote is the field by which requests to it may leave the host; empty when none does.
+	Remote string
 	// Faulty: the document has faults, so only kind, name and place are known.
 	Faulty bool
 
 	file     *File
 	index    int // of the document in its file
 	declared atomic.Pointer[[32]byte]
-}
-
-// Port is a port number that a field fixes.
-type Port struct {
-	Field  string
-	Number int32
 }
 
 // Key of the object that it declares.
@@ -206,25 +202,10 @@ func entryOf(d *specs.Document) *Entry {
 	if e.Faulty {
 		return e
 	}
-	e.Refs, e.Ports = specs.References(d.Object), fixedPorts(d.Object)
+	e.Refs, e.Ports, e.Remote = specs.References(d.Object), fixedPorts(d.Object), remoteField(d.Object)
 	a := d.Object.GetAnnotations()
 	e.Wave, _ = strconv.Atoi(a[specs.AnnotationWave])
 	e.RenamedFrom = a[specs.AnnotationRenamedFrom]
 	e.Kept = a[specs.AnnotationPrune] == "disabled"
 	return e
-}
-
-// fixedPorts are the ports that an object takes for itself alone.
-func fixedPorts(o specs.Object) []Port {
-	p, ok := o.(*specs.Process)
-	if !ok {
-		return nil
-	}
-	var ports []Port
-	for i := range p.Spec.Ports {
-		if n := p.Spec.Ports[i].Port; n != 0 {
-			ports = append(ports, Port{fmt.Sprintf("spec.ports[%d].port", i), n})
-		}
-	}
-	return ports
 }

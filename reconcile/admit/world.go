@@ -16,6 +16,8 @@ import (
 type World struct {
 	// Stack that is admitted; empty for an object through the API.
 	Stack string
+	// Locality that its routes are to have: as its document says, also where that is not in force yet.
+	Locality specs.Locality
 	// Others are the sets on disk of the other stacks, by name.
 	Others map[string]*Set
 	// Get and List answer objects in force.
@@ -80,8 +82,8 @@ func (w World) names(s *Set, kind string) []string {
 // words is kind/name as people write it.
 func words(k store.Key) string { return strings.ToLower(k.Kind) + "/" + k.Name }
 
-// Object tells what keeps one object that is written through the API from fitting to what is in force: a port that another object fixes,
-// dependencies that go in a circle, a name that a file declares for a stack that does not have it in force yet. A reference to what is not
+// Object tells what keeps one object that is written through the API from fitting to what is in force: a port that another object fixes, a
+// name that another route has, a port of a process that is not there, dependencies that go in a circle, a name that a file declares for a stack that does not have it in force yet. A reference to what is not
 // there is no error here: the object's ResolvedRefs condition tells.
 func Object(o specs.Object, w World) field.ErrorList {
 	kind := kindOf(o)
@@ -98,20 +100,19 @@ func Object(o specs.Object, w World) field.ErrorList {
 			}
 		}
 	}
-	had := map[int32]bool{}
+	var had []Port
 	if exists {
-		for _, p := range fixedPorts(live) {
-			had[p.Number] = true
-		}
+		had = fixedPorts(live)
 	}
 	for _, p := range fixedPorts(o) {
-		if had[p.Number] {
+		if p.clash(had) {
 			continue
 		}
-		if other := w.portHolder(p.Number, k); other != "" {
-			faults = append(faults, field.Invalid(field.NewPath(p.Field), p.Number, "is the port of "+other))
+		if other := w.portHolder(p, k); other != "" {
+			faults = append(faults, field.Invalid(field.NewPath(p.Field), p.value(), "is the "+p.word()+" of "+other))
 		}
 	}
+	faults = append(faults, w.fits(o)...)
 	g := graph{get: func(at store.Key) []specs.Ref {
 		if at == k {
 			return specs.References(o)
@@ -131,22 +132,45 @@ func (w World) refs(k store.Key) []specs.Ref {
 	return nil
 }
 
+// fits tells what of an object does not fit to others that are there.
+func (w World) fits(o specs.Object) field.ErrorList {
+	var faults field.ErrorList
+	get := func(kind, name string) specs.Object {
+		found, ok := w.Get(store.Key{Kind: kind, Name: name})
+		if !ok {
+			return nil
+		}
+		return found
+	}
+	for _, m := range fits(o, get) {
+		faults = append(faults, field.Forbidden(field.NewPath(m.field), m.text))
+	}
+	r, ok := o.(*specs.Route)
+	if !ok {
+		return faults
+	}
+	for _, other := range w.List("Route") {
+		if x, ok := other.(*specs.Route); ok && x.Name != r.Name {
+			if at, text := rivals(r, x); at != "" {
+				return append(faults, field.Forbidden(field.NewPath(at), fmt.Sprintf(text, "route/"+x.Name)))
+			}
+		}
+	}
+	return faults
+}
+
 // portHolder is the object that fixes a port, in words, with its place where a file declares it; empty when there is none but not.
-func (w World) portHolder(port int32, not store.Key) string {
-	for _, name := range slices.Sorted(maps.Keys(w.Others)) {
-		for _, e := range w.Others[name].users(port) {
-			if e.Key() != not {
+func (w World) portHolder(p Port, not store.Key) string {
+	for _, name := range sortedNames(w.Others) {
+		for _, e := range w.Others[name].users(p.Number) {
+			if e.Key() != not && p.clash(e.Ports) {
 				return fmt.Sprintf("%s of stack/%s, in %s", words(e.Key()), name, e.Place())
 			}
 		}
 	}
-	for _, o := range w.List("Process") {
-		k := store.Key{Kind: "Process", Name: o.GetName()}
-		if k == not {
-			continue
-		}
-		for _, p := range fixedPorts(o) {
-			if p.Number == port {
+	for _, kind := range portKinds {
+		for _, o := range w.List(kind) {
+			if k := (store.Key{Kind: kind, Name: o.GetName()}); k != not && p.clash(fixedPorts(o)) {
 				return words(k)
 			}
 		}

@@ -2,6 +2,8 @@ package proxy
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,6 +38,27 @@ func (a *active) end(ids *identities, now time.Time) {
 			x.cancel(errRevoked)
 		}
 	}
+}
+
+// leaving are the addresses that requests are under way to and a view does not have any more.
+func (a *active) leaving(v *View) []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var used map[string]bool
+	out := map[string]bool{}
+	for x := range a.all {
+		at := x.going.Load()
+		if at == nil || x.view.endpoints == v.endpoints && x.view.compiled == v.compiled {
+			continue
+		}
+		if used == nil {
+			used = v.used()
+		}
+		if !used[at.target.Address] {
+			out[at.target.Address] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(out))
 }
 
 // endAll ends all of them.

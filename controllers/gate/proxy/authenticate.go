@@ -3,6 +3,7 @@ package proxy
 import (
 	"crypto/sha256"
 	"crypto/subtle"
+	"encoding/base64"
 	"net/http"
 	"strings"
 	"time"
@@ -28,6 +29,9 @@ func credentials(h http.Header) (string, *refusal) {
 			continue
 		}
 		scheme, token, _ := strings.Cut(value[0], " ")
+		if name == "Proxy-Authorization" && strings.EqualFold(scheme, "Basic") { // as programs send what is in a proxy's URL
+			scheme, token = "Bearer", password(token)
+		}
 		if !strings.EqualFold(scheme, "Bearer") || !wellFormed(token) {
 			return "", refuse(BadCredentials, "")
 		}
@@ -46,6 +50,16 @@ func credentials(h http.Header) (string, *refusal) {
 		return "", refuse(AmbiguousCredentials, "")
 	}
 	return key[0], nil
+}
+
+// password is that of Basic credentials, RFC 7617; empty when there is none.
+func password(encoded string) string {
+	b, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return ""
+	}
+	_, secret, _ := strings.Cut(string(b), ":")
+	return secret
 }
 
 // wellFormed tells what can be a token at all.

@@ -17,11 +17,14 @@ type Cache struct {
 	conditions map[string]*expr.Program
 	counters   map[string]*counter
 	busy       map[string]*atomic.Int64
+	// filters compiles the filters of a rule.
+	filters func([]FilterConfig) (Filters, error)
 }
 
 // NewCache makes an empty cache.
 func NewCache() *Cache {
-	return &Cache{conditions: map[string]*expr.Program{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{}}
+	return &Cache{conditions: map[string]*expr.Program{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{},
+		filters: compileFilters}
 }
 
 // counter counts what one rule did. It is the rule's for ever, whatever becomes of its text.
@@ -38,15 +41,16 @@ func (c *counter) hit(shadow bool, now time.Time) {
 	c.last.Store(now.UnixNano())
 }
 
-func (c *Cache) counter(rule string) *counter {
+// count gives each rule its counter.
+func (c *Cache) count(rules []*rule) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	n := c.counters[rule]
-	if n == nil {
-		n = &counter{}
-		c.counters[rule] = n
+	for _, r := range rules {
+		if r.counter = c.counters[r.Name]; r.counter == nil {
+			r.counter = &counter{}
+			c.counters[r.Name] = r.counter
+		}
 	}
-	return n
 }
 
 // busyAt counts the requests that are under way to an address.

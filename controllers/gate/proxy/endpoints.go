@@ -38,8 +38,8 @@ func endpointOf(raw string, cache *Cache) (*endpoint, error) {
 	switch {
 	case err != nil:
 		return nil, fmt.Errorf("%q is no URL", raw)
-	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, fmt.Errorf("%q is no URL of scheme http or https with a host and perhaps a path, and nothing more", u.Redacted())
+	case u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "tcp" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return nil, fmt.Errorf("%q is no URL of scheme http, https or tcp with a host and perhaps a path, and nothing more", u.Redacted())
 	}
 	path := u.EscapedPath()
 	for path != "" && path[len(path)-1] == '/' {

@@ -6,8 +6,10 @@ import (
 	"encoding/hex"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/gate/proxy/forward"
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
 	"mirroros.dev/mirroros/reconcile/audit"
 )
@@ -32,9 +34,19 @@ type exchange struct {
 	in     Input
 	rule   *rule
 	shadow []*rule
+	// filters are the rules that filter, filtered the names of those that did.
+	filters  []*rule
+	filtered []string
 	// edits that the gate made, by name, and whether one of them changed what the caller asked for.
 	edits     []string
 	rewritten bool
+
+	// opaque: the answer tells no usage; endless: it may pause for as long as it likes.
+	opaque, endless bool
+	// lists makes what takes out of an answer what the caller may not use; nil where nothing is.
+	lists func(media string) AnswerFilter
+	// upload is a body that goes on as it comes.
+	upload *forward.Body
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
@@ -46,6 +58,8 @@ type exchange struct {
 	status  int
 	reason  Reason
 	backend *backend
+	by      *endpoints               // those that the address was chosen from
+	going   atomic.Pointer[endpoint] // where the request goes; nil before
 	sent    int64
 	usage   usage
 	answer  digester
@@ -102,6 +116,9 @@ func (x *exchange) stillKnown() bool {
 
 // dispatch finds the protocol and, where the path tells it, the route.
 func (x *exchange) dispatch() *refusal {
+	if x.r.Method == http.MethodConnect {
+		return serveConnect(x)
+	}
 	path := x.r.URL.Path
 	if op := operations[path]; op != nil {
 		for _, p := range op.protocols {
@@ -176,7 +193,8 @@ func (x *exchange) decide() *refusal {
 
 // choose is stage 6.
 func (x *exchange) choose() ([]attempt, *refusal) {
-	plan, bad := x.route.choose(x.view.endpoints, x.rule.AllowRemote)
+	x.by = x.view.endpoints
+	plan, bad := x.route.choose(x.by, x.rule.AllowRemote)
 	if bad == nil {
 		x.backend = plan[0].backend
 	}
@@ -216,6 +234,7 @@ func (x *exchange) decision(outcome string) *audit.Record {
 	if m := &x.in.MCP; m.Method != "" {
 		r.Operation, r.Target = m.Method, clip(m.Tool+m.Resource+m.Prompt, 1024) // one of them is set
 	}
+	r.Filters = x.filtered
 	for _, s := range x.shadow {
 		r.Shadow = append(r.Shadow, s.Name)
 	}

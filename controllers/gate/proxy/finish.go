@@ -26,12 +26,18 @@ func (x *exchange) refuse(bad *refusal) {
 		outcome = audit.Failed
 	}
 	x.reason, x.status, x.failed = bad.reason, info.status, true
+	switch {
+	case bad.answer != nil:
+		x.status = bad.answer.Status
+	case x.r.Method == http.MethodConnect && x.status == http.StatusUnauthorized:
+		x.status = http.StatusProxyAuthRequired
+	}
 	if bad.err != nil {
 		x.log.V(1).Info("Request refused", "request", x.id, "gate", x.name, "reason", bad.reason, "error", bad.err.Error())
 	}
 	if !x.decided {
 		r := x.decision(outcome)
-		r.Status, r.Milliseconds = info.status, x.now().Sub(x.began).Milliseconds()
+		r.Status, r.Milliseconds = x.status, x.now().Sub(x.began).Milliseconds()
 		if bad.text != "" {
 			r.Text = clip(bad.text, 1024)
 		}
@@ -55,6 +61,9 @@ func (x *exchange) tell(bad *refusal, outcome string) {
 	}
 	x.begun = true
 	media, body := x.dialect(x.status, bad.reason, "refused by mirrorgate: "+bad.Error()+" (request "+x.id+")", x.id)
+	if bad.answer != nil {
+		media, body = jsonMedia, append(bad.answer.Body(), '\n')
+	}
 	h := x.w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))
@@ -63,6 +72,8 @@ func (x *exchange) tell(bad *refusal, outcome string) {
 	switch x.status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="mirrorgate"`)
+	case http.StatusProxyAuthRequired:
+		h.Set("Proxy-Authenticate", `Basic realm="mirrorgate"`)
 	case http.StatusRequestEntityTooLarge:
 		h.Set("Connection", "close")
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy/upstream"
 )
@@ -28,14 +29,14 @@ func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Req
 		resp, at, failed := x.try(a, r)
 		last := i == len(plan)-1
 		switch {
-		case failed == nil && (last || !x.route.on5xx || resp.Status < 500):
+		case failed == nil && (last || !x.route.on5xx || resp.Status < 500 || x.spent()):
 			return resp, at, nil
 		case failed == nil:
 			_ = resp.Body.Close()
 			at.busy.Add(-1)
 			continue
 		}
-		if bad = failed; last || !x.mayFallBack(bad.reason) {
+		if bad = failed; last || x.spent() || !x.mayFallBack(bad.reason) {
 			break
 		}
 	}
@@ -54,6 +55,9 @@ func (x *exchange) prepare(b *backend, request func(*backend) (*upstream.Request
 		return nil, err
 	}
 	r.Connect, r.FirstByte, r.Idle = x.route.Connect, x.route.FirstByte, x.route.Idle
+	if x.endless {
+		r.FirstByte, r.Idle = 0, 0
+	}
 	if b.AuthFile != "" {
 		value, err := x.server.secrets.get(b.AuthFile, x.now())
 		if err != nil {
@@ -67,21 +71,40 @@ func (x *exchange) prepare(b *backend, request func(*backend) (*upstream.Request
 // try sends a request to the addresses of one backend, the least busy first, until one could be reached. The address that answered counts as
 // busy until the caller says otherwise.
 func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *endpoint, *refusal) {
-	var bad *refusal
-	path := r.Path
-	for _, at := range leastBusy(a.endpoints) {
-		r.Path = at.path + path
+	bad := refuse(BackendNotReady, "")
+	path, list := r.Path, leastBusy(a.endpoints)
+	for i := 0; i < len(list); i++ {
+		at := list[i]
 		at.busy.Add(1)
+		x.going.Store(at)
+		if fresh, stale := x.gone(a, at); stale {
+			at.busy.Add(-1)
+			list, i = leastBusy(fresh), -1
+			continue
+		}
+		r.Path = at.path + path
 		resp, err := x.server.o.Client.Do(x.ctx, at.target, r)
 		if err == nil {
 			return resp, at, nil
 		}
 		at.busy.Add(-1)
-		if bad = x.failure(err); bad.reason != ConnectError {
+		if bad = x.failure(err); bad.reason != ConnectError || x.spent() {
 			return nil, nil, bad
 		}
 	}
 	return nil, nil, bad
+}
+
+// gone tells whether an address was taken out since it was chosen, and which are there now. It is asked after the exchange has said where it
+// goes: so either the exchange sees that the address is gone, or who waits for the address sees the exchange.
+func (x *exchange) gone(a attempt, at *endpoint) (fresh []*endpoint, stale bool) {
+	now := x.server.view.Load().endpoints
+	if now == x.by {
+		return nil, false
+	}
+	x.by = now
+	fresh = a.ready(now)
+	return fresh, !slices.ContainsFunc(fresh, func(e *endpoint) bool { return e.target.Address == at.target.Address })
 }
 
 // failure tells what went wrong with a backend.

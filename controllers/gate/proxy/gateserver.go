@@ -40,9 +40,13 @@ type gateServer struct {
 
 type connKey struct{}
 
+func (s *Server) newGate(name string) *gateServer {
+	return &gateServer{Server: s, server: s, name: name, log: s.o.Log.WithName("gate"), counters: s.metrics.gate(name), served: make(chan struct{})}
+}
+
 func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
-	g := &gateServer{Server: s, server: s, name: name, listener: listener, log: s.o.Log.WithName("gate"), l: l, served: make(chan struct{}),
-		counters: s.metrics.gate(name)}
+	g := s.newGate(name)
+	g.listener, g.l = listener, l
 	g.conns.most = maxConnections
 	g.http = &http.Server{
 		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,

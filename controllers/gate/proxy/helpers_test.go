@@ -30,9 +30,13 @@ type book struct {
 	records []audit.Record
 	fail    atomic.Bool
 	sync    atomic.Bool
+	before  func() // is called by Write first
 }
 
 func (b *book) Write(r *audit.Record) error {
+	if b.before != nil {
+		b.before()
+	}
 	if b.fail.Load() {
 		return errors.New("no space left")
 	}
@@ -131,13 +135,13 @@ type world struct {
 	stop   context.CancelFunc
 	served chan error
 	now    atomic.Pointer[time.Time]
+	// filters compiles those of rules, where a test has its own.
+	filters func([]proxy.FilterConfig) (proxy.Filters, error)
 }
 
-// newWorld has one gate, a route chat to a process demo, and the principals coder and scout with their tokens. edit may change all of that.
-func newWorld(backend string, edit func(*world)) *world {
-	GinkgoHelper()
-	w := &world{book: &book{}, served: make(chan error, 1)}
-	w.config = &proxy.Config{Number: 1, Gates: []proxy.GateConfig{{
+// world0 is what a world begins with.
+func world0(backend string) (config *proxy.Config, ready *proxy.Endpoints, who *proxy.Identities) {
+	config = &proxy.Config{Number: 1, Gates: []proxy.GateConfig{{
 		Name: "front", Listener: "front", Tokens: true, MaxBodyBytes: 64 << 10, MaxConcurrent: 16, Audit: "Digests",
 		Routes: []proxy.RouteConfig{{
 			Name: "chat", Protocol: proxy.OpenAI, Locality: proxy.LocalFirst, Models: []string{"house-chat"},
@@ -147,13 +151,21 @@ func newWorld(backend string, edit func(*world)) *world {
 		}},
 		Rules: []proxy.RuleConfig{{Name: "agents-may-chat", Priority: 100, Place: "gate.yaml:88", Types: []string{"Agent"}, Routes: []string{"chat"}, Action: "Allow"}},
 	}}}
-	w.ready = &proxy.Endpoints{Number: 1, Ready: map[string][]string{"demo:http": {backend}}}
-	w.who = &proxy.Identities{Number: 1, Principals: []proxy.PrincipalEntry{
+	ready = &proxy.Endpoints{Number: 1, Ready: map[string][]string{"demo:http": {backend}}}
+	who = &proxy.Identities{Number: 1, Principals: []proxy.PrincipalEntry{
 		{Name: "coder", Type: "Agent", Labels: map[string]string{"team": "code"}}, {Name: "scout", Type: "Human"},
 	}, Tokens: []proxy.TokenEntry{
 		{ID: "t1", SHA256: sum("coder-token"), Principal: "coder", Expires: time.Now().Add(time.Hour)},
 		{ID: "t2", SHA256: sum("scout-token"), Principal: "scout", Expires: time.Now().Add(time.Hour)},
 	}}
+	return config, ready, who
+}
+
+// newWorld has one gate, a route chat to a process demo, and the principals coder and scout with their tokens. edit may change all of that.
+func newWorld(backend string, edit func(*world)) *world {
+	GinkgoHelper()
+	w := &world{book: &book{}, served: make(chan error, 1)}
+	w.config, w.ready, w.who = world0(backend)
 	if edit != nil {
 		edit(w)
 	}
@@ -164,6 +176,9 @@ func newWorld(backend string, edit func(*world)) *world {
 		}
 		return time.Now()
 	}})
+	if w.filters != nil {
+		w.server.UseFilters(w.filters)
+	}
 	Expect(w.server.Update(w.config, w.ready, w.who)).To(Succeed())
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	Expect(err).NotTo(HaveOccurred())

@@ -94,3 +94,15 @@ func (x *identities) workload(p *PeerProcess) *WorkloadEntry {
 	}
 	return nil
 }
+
+// set is nil for none.
+func set(names []string) map[string]bool {
+	if len(names) == 0 {
+		return nil
+	}
+	s := make(map[string]bool, len(names))
+	for _, n := range names {
+		s[n] = true
+	}
+	return s
+}

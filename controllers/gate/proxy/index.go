@@ -1,9 +1,6 @@
 package proxy
 
-import (
-	"cmp"
-	"slices"
-)
+import "cmp"
 
 // index finds the rules that may match a request without looking at all of them: by route and by name of the principal, each of which a
 // rule may leave open.
@@ -15,10 +12,10 @@ func indexOf(rules []*rule) index {
 	x := index{}
 	for _, r := range rules {
 		routes, names := r.Routes, r.Names
-		if r.routes == nil {
+		if len(routes) == 0 {
 			routes = []string{""}
 		}
-		if r.names == nil {
+		if len(names) == 0 {
 			names = []string{""}
 		}
 		for _, route := range routes {
@@ -56,6 +53,15 @@ func (x index) each(route, principal string, yield func(*rule) bool) {
 
 // byOrder sorts rules as they are tried: the lowest priority first, Deny before Allow at the same, then by name.
 func byOrder(a, b *RuleConfig) int {
-	rank := func(r *RuleConfig) int { return slices.Index([]string{"Deny", "Allow", ""}, r.Action) }
-	return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(rank(a), rank(b)), cmp.Compare(a.Name, b.Name))
+	return cmp.Or(cmp.Compare(a.Priority, b.Priority), cmp.Compare(rank(a.Action), rank(b.Action)), cmp.Compare(a.Name, b.Name))
+}
+
+func rank(action string) int {
+	switch action {
+	case "Deny":
+		return 0
+	case "Allow":
+		return 1
+	}
+	return 2
 }

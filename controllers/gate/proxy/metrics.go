@@ -98,6 +98,7 @@ func (x *exchange) ended(stage int) {
 
 // count counts a request that ended.
 func (x *exchange) count(took time.Duration) {
+	defer x.server.o.Counted()
 	m, route := x.server.metrics, ""
 	if x.route != nil {
 		route = x.route.Name

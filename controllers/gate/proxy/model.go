@@ -258,6 +258,11 @@ func serveModel(x *exchange, op *operation) *refusal {
 	if bad := x.decide(); bad != nil {
 		return bad
 	}
+	redactions, bad := x.filter(c.body)
+	if bad != nil {
+		return bad
+	}
+	c.edits = append(c.edits, redactions...)
 	plan, bad := x.choose()
 	if bad != nil {
 		return bad
@@ -317,5 +322,5 @@ func (c *call) request(x *exchange, b *backend) *upstream.Request {
 	if c.renamed(b) {
 		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(b.Model)))
 	}
-	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, edits)}
+	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, united(edits))}
 }

@@ -9,6 +9,10 @@ type protocol func(x *exchange) *refusal
 var protocols = map[string]protocol{
 	OpenAI:    noPath,
 	Anthropic: noPath,
+	MCP:       serveMCP,
+	HTTP:      serveHTTP,
+	CONNECT:   noPath, // found by its hosts
+	TCP:       noPath, // its gate speaks no HTTP
 }
 
 func noPath(*exchange) *refusal { return refuse(NoRoute, "") }

@@ -3,6 +3,8 @@ package proxy
 import (
 	"fmt"
 	"net/http"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/mcp"
 )
 
 // Reason is a code that says why a request was decided as it was. Each belongs to one stage.
@@ -132,6 +134,8 @@ type refusal struct {
 	// text says more than the reason, to the client too. It never holds a secret.
 	text string
 	rule *rule
+	// answer is what an MCP client is told instead.
+	answer *mcp.Fault
 	// err is for the log and the record only.
 	err error
 }

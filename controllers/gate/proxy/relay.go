@@ -22,34 +22,45 @@ const (
 
 var buffers = sync.Pool{New: func() any { b := make([]byte, 32<<10); return &b }}
 
-// relay is the second half of stage 8: it passes the answer on, piece by piece as it comes, and taps the usage. look may change a piece before
-// it goes on, and gives what it held back when the answer ends.
+// relay is the second half of stage 8, and stage 9: it passes the answer on, piece by piece as it comes, taps the usage, and has the filters
+// look at what goes on.
 type relay struct {
 	*exchange
-	resp   *upstream.Response
-	events *events // of a stream of events
-	tap    *tap    // of JSON
-	gone   bool    // the client
-	after  int64   // bytes that came since then
-	idle   time.Duration
-	rc     *http.ResponseController
+	resp    *upstream.Response
+	events  *events // of a stream of events
+	tap     *tap    // of JSON
+	gone    bool    // the client
+	after   int64   // bytes that came since then
+	filters answerFilters
+	flushes bool // the head goes on before the first event
+	idle    time.Duration
+	rc      *http.ResponseController
 }
 
 func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 	r := &relay{exchange: x, resp: resp, idle: x.route.Idle, rc: http.NewResponseController(x.w)}
+	if x.endless {
+		r.idle = 0
+		_ = r.rc.SetWriteDeadline(time.Time{})
+	}
 	defer resp.Body.Close()
 	media, _, _ := strings.Cut(resp.Header.Get("Content-Type"), ";")
 	switch {
-	case resp.Header.Get("Content-Encoding") != "": // not asked for; it goes on unseen
+	case x.opaque, resp.Header.Get("Content-Encoding") != "": // nothing to see, or not asked for: it goes on unseen
 	case media == "text/event-stream":
 		r.events = &events{drop: dropUsage, tap: tap{usage: &x.usage}}
 	case media == jsonMedia:
 		r.tap = &tap{usage: &x.usage}
 	}
+	r.filters = x.answerFilters(media)
+	if len(r.filters) > 0 && resp.Header.Get("Content-Encoding") != "" {
+		return refuse(AnswerRefused, "it is compressed, and a filter must look at it")
+	}
 	x.answer.begin(x.gate.Audit)
 	if resp.Length >= 0 && resp.Length <= wholeAnswer && r.events == nil {
 		return r.whole()
 	}
+	r.flushes = media == "text/event-stream"
 	return r.stream()
 }
 
@@ -64,8 +75,15 @@ func (x *exchange) left() {
 // head writes status and headers.
 func (r *relay) head(length int64) {
 	h := r.w.Header()
-	for name, values := range endToEnd(r.resp.Header, cookies) {
+	own := cookies
+	if r.route.Protocol == HTTP { // an application behind it speaks with its own clients
+		own = nil
+	}
+	for name, values := range endToEnd(r.resp.Header, own) {
 		h[name] = values
+	}
+	if h["Content-Type"] == nil {
+		h["Content-Type"] = nil // or the server would guess one
 	}
 	if r.idle > 0 { // a client that does not read holds a backend no longer than a backend that does not write
 		_ = r.rc.SetWriteDeadline(time.Now().Add(r.idle))
@@ -88,8 +106,12 @@ func (r *relay) whole() *refusal {
 	if r.tap != nil {
 		r.tap.feed(buf)
 	}
+	buf, bad := r.filters.piece(buf, true)
+	if bad != nil {
+		return bad
+	}
 	r.answer.feed(buf)
-	r.head(r.resp.Length)
+	r.head(int64(len(buf)))
 	r.write(buf)
 	return nil
 }
@@ -97,13 +119,13 @@ func (r *relay) whole() *refusal {
 // stream passes an answer on as it comes.
 func (r *relay) stream() *refusal {
 	length := r.resp.Length
-	if r.events != nil {
+	if r.events != nil || len(r.filters) > 0 {
 		length = -1
 	}
 	r.head(length)
 	r.server.metrics.streams.add(r.name, 1)
 	defer r.server.metrics.streams.add(r.name, -1)
-	if r.events != nil {
+	if r.flushes {
 		_ = r.rc.Flush()
 	}
 	buf := buffers.Get().(*[]byte)
@@ -115,11 +137,17 @@ func (r *relay) stream() *refusal {
 				r.ended(8)
 				first = false
 			}
-			r.pass(r.look((*buf)[:n]))
+			if bad := r.pass(r.look((*buf)[:n]), false); bad != nil {
+				return r.broken(bad)
+			}
 		}
 		if err == io.EOF {
+			var rest []byte
 			if r.events != nil {
-				r.pass(r.events.rest())
+				rest = r.events.rest()
+			}
+			if bad := r.pass(rest, true); bad != nil {
+				return r.broken(bad)
 			}
 			return nil
 		}
@@ -141,15 +169,20 @@ func (r *relay) look(p []byte) []byte {
 	case r.tap != nil:
 		r.tap.feed(p)
 	}
-	r.answer.feed(p)
 	return p
 }
 
-// pass writes a piece and flushes it.
-func (r *relay) pass(p []byte) {
-	if len(p) == 0 {
-		return
+// pass has the filters look at a piece, writes what they let on, and flushes it.
+func (r *relay) pass(p []byte, end bool) *refusal {
+	p, bad := r.filters.piece(p, end)
+	if bad == nil && len(p) > 0 {
+		r.answer.feed(p)
+		r.send(p)
 	}
+	return bad
+}
+
+func (r *relay) send(p []byte) {
 	if r.gone {
 		r.after += int64(len(p))
 		return
@@ -187,7 +220,7 @@ func (r *relay) broken(bad *refusal) *refusal {
 		r.reason = ClientGone
 	} else if r.events != nil {
 		_, body := r.dialect(reasons[bad.reason].status, bad.reason, "broken off by mirrorgate: "+bad.Error()+" (request "+r.id+")", r.id)
-		r.pass(append(append([]byte("event: error\ndata: "), body...), '\n'))
+		r.send(append(append([]byte("event: error\ndata: "), body...), '\n'))
 	}
 	r.log.V(1).Info("Answer broken off", "request", r.id, "gate", r.name, "reason", r.reason, "error", bad.err)
 	panic(http.ErrAbortHandler)

@@ -100,6 +100,19 @@ func (g *gate) add(r *route) error {
 		}
 		g.paths = append(g.paths, r)
 	}
+	switch r.Protocol {
+	case CONNECT:
+		g.tunnels = append(g.tunnels, r)
+		return nil
+	case TCP:
+		if len(g.GateConfig.Routes) > 1 {
+			return errors.New("a route of TCP takes all of its gate, and there are others")
+		}
+		g.raw = r
+		return nil
+	case MCP, HTTP:
+		return nil
+	}
 	m := g.models[r.Protocol]
 	if m == nil {
 		m = &models{exact: map[string]*route{}}

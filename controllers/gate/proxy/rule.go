@@ -14,9 +14,7 @@ type rule struct {
 	*RuleConfig
 	order   int // in which it is tried
 	when    *expr.Program
-	routes  map[string]bool // nil is all
-	names   map[string]bool
-	types   map[string]bool
+	filters Filters // of a rule that filters
 	counter *counter
 }
 
@@ -58,7 +56,7 @@ func (r *rule) match(in *Input) (Miss, error) {
 	switch {
 	case r.expired(in.Time):
 		return MissExpired, nil
-	case r.routes != nil && !r.routes[in.Route.Name]:
+	case len(r.Routes) > 0 && !slices.Contains(r.Routes, in.Route.Name):
 		return MissRoute, nil
 	case !r.isFor(&in.Principal):
 		return MissPrincipal, nil
@@ -84,7 +82,7 @@ func (r *rule) isFor(p *expr.Principal) bool {
 	if r.All {
 		return true
 	}
-	if r.names != nil && !r.names[p.Name] || r.types != nil && !r.types[p.Type] {
+	if len(r.Names) > 0 && !slices.Contains(r.Names, p.Name) || len(r.Types) > 0 && !slices.Contains(r.Types, p.Type) {
 		return false
 	}
 	for k, v := range r.Labels {
@@ -92,7 +90,7 @@ func (r *rule) isFor(p *expr.Principal) bool {
 			return false
 		}
 	}
-	return r.names != nil || r.types != nil || len(r.Labels) > 0 || r.Action != "Allow"
+	return len(r.Names)+len(r.Types)+len(r.Labels) > 0 || r.Action != "Allow"
 }
 
 // covers tells whether an operation of an MCP server is one that the rule names. An Allow implies the methods that list or describe.
@@ -119,8 +117,8 @@ func fitsAny(patterns []string, name string) bool {
 }
 
 // compileRule makes a rule ready. The error names it and its place.
-func compileRule(c *RuleConfig, order int, programs map[string]*expr.Program, errs map[string]error) (*rule, error) {
-	r := &rule{RuleConfig: c, order: order, names: set(c.Names), types: set(c.Types), routes: set(c.Routes)}
+func (x *compiled) compileRule(c *RuleConfig, order int, errs map[string]error, cache *Cache) (*rule, error) {
+	r := &rule{RuleConfig: c, order: order}
 	if c.Action != "" && c.Action != "Allow" && c.Action != "Deny" || (c.Action == "") == (len(c.Filters) == 0) {
 		return nil, fmt.Errorf("%s must either allow, deny or filter", c.title())
 	}
@@ -128,7 +126,14 @@ func compileRule(c *RuleConfig, order int, programs map[string]*expr.Program, er
 		if err := errs[c.When]; err != nil {
 			return nil, fmt.Errorf("the condition of %s does not compile: %w", c.title(), err)
 		}
-		r.when = programs[c.When]
+		r.when = x.programs[c.When]
+	}
+	if len(c.Filters) > 0 {
+		f, err := cache.filters(c.Filters)
+		if err != nil {
+			return nil, fmt.Errorf("the filters of %s do not compile: %w", c.title(), err)
+		}
+		r.filters = f
 	}
 	return r, nil
 }
@@ -139,16 +144,4 @@ func (c *RuleConfig) title() string {
 		return fmt.Sprintf("rule %q", c.Name)
 	}
 	return fmt.Sprintf("rule %q (%s)", c.Name, c.Place)
-}
-
-// set is nil for none.
-func set(names []string) map[string]bool {
-	if len(names) == 0 {
-		return nil
-	}
-	s := make(map[string]bool, len(names))
-	for _, n := range names {
-		s[n] = true
-	}
-	return s
 }

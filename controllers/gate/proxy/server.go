@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -28,6 +29,8 @@ type Options struct {
 	Now func() time.Time
 	// Peer finds the process at the other end of a connection, or nil. It is asked at most once for each connection. Default: nobody is known.
 	Peer func(net.Conn) *PeerProcess
+	// Counted is called after each request, when Counts has changed. Default: nobody is told.
+	Counted func()
 }
 
 // Server is the data plane. Update says what it serves; Serve serves it.
@@ -40,10 +43,11 @@ type Server struct {
 	view    atomic.Pointer[View]
 
 	draining atomic.Bool
-	// mu guards updates, listeners and gates.
+	// mu guards updates, listeners and fronts.
 	mu        sync.Mutex
 	listeners map[string]net.Listener
-	gates     map[string]*gateServer
+	fronts    map[string]*fronted // by listener
+	retired   map[*fronted]bool   // they take no connections any more
 	serving   bool
 	failed    error         // of the last update
 	ended     chan struct{} // closed when a drained server has no connection any more
@@ -54,11 +58,14 @@ func New(o Options) *Server {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Counted == nil {
+		o.Counted = func() {}
+	}
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
-	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, gates: map[string]*gateServer{},
-		ended: make(chan struct{})}
+	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
+		retired: map[*fronted]bool{}, ended: make(chan struct{})}
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
 	return s
 }
@@ -131,6 +138,7 @@ func (s *Server) Running() control.Running {
 	if s.failed != nil {
 		r.Error = s.failed.Error()
 	}
+	r.Leaving = s.active.leaving(v)
 	for _, name := range v.wanted() {
 		if s.listeners[name] == nil {
 			r.Missing = append(r.Missing, name)
@@ -140,22 +148,18 @@ func (s *Server) Running() control.Running {
 }
 
 // wanted are the names of the listeners that a view needs.
-func (v *View) wanted() []string {
-	var names []string
-	for _, g := range v.gates {
-		names = append(names, g.Listener)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
-}
+func (v *View) wanted() []string { return slices.Sorted(maps.Keys(v.fronts())) }
 
-// Listen gives the server a listener by name. What serves it begins when the config has it. The server closes it when it drains, or when the
-// config has it no more.
+// Listen gives the server a listener by name, instead of one of that name that it had: that is closed, and connections that came by it go
+// on. What serves it begins when the config has it. The server closes it when it drains, or when the config has it no more.
 func (s *Server) Listen(name string, l net.Listener) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.listeners[name] != nil {
-		return fmt.Errorf("cannot listen on %q: there is a listener of that name", name)
+	if s.draining.Load() {
+		return fmt.Errorf("cannot listen on %q: the server drains", name)
+	}
+	if f := s.fronts[name]; f != nil {
+		s.retire(f)
 	}
 	s.listeners[name] = l
 	s.arrange()
@@ -182,7 +186,7 @@ func (s *Server) Serve(ctx context.Context, listeners map[string]net.Listener) e
 	s.mu.Lock()
 	s.draining.Store(true)
 	s.arrange()
-	gates := s.gates
+	gates := s.all()
 	s.mu.Unlock()
 	s.active.endAll(errEnded)
 	var errs []error
@@ -201,10 +205,7 @@ func (s *Server) Drain() {
 		return
 	}
 	s.arrange()
-	waiting := make([]*gateServer, 0, len(s.gates))
-	for _, g := range s.gates {
-		waiting = append(waiting, g)
-	}
+	waiting := s.all()
 	go func() {
 		for _, g := range waiting {
 			g.wait()
@@ -213,25 +214,50 @@ func (s *Server) Drain() {
 	}()
 }
 
-// arrange has each gate of the view served on its listener, and no other. The caller holds mu.
+// retire has a front take no more connections; those that there are go on, and are waited for at the end. The caller holds mu.
+func (s *Server) retire(f *fronted) {
+	f.stop()
+	delete(s.fronts, f.listener)
+	s.retired[f] = true
+	go func() {
+		f.wait()
+		s.mu.Lock()
+		delete(s.retired, f)
+		s.mu.Unlock()
+	}()
+}
+
+// all are the fronts that may have connections. The caller holds mu.
+func (s *Server) all() []*fronted {
+	return slices.AppendSeq(slices.Collect(maps.Values(s.fronts)), maps.Keys(s.retired))
+}
+
+// arrange has each listener that the view needs served, and no other. The caller holds mu.
 func (s *Server) arrange() {
-	v := s.view.Load()
-	for name, g := range s.gates {
-		if want := v.gates[name]; s.draining.Load() || want == nil || want.Listener != g.listener {
-			g.stop()
-			if !s.draining.Load() {
-				delete(s.gates, name)
-				delete(s.listeners, g.listener)
-			}
+	wanted := s.view.Load().fronts()
+	for listener, f := range s.fronts {
+		kind, want := wanted[listener]
+		switch {
+		case s.draining.Load():
+			f.stop()
+		case !want || kind != f.kind: // its listener goes with it
+			s.retire(f)
+			delete(s.listeners, listener)
 		}
 	}
 	if !s.serving || s.draining.Load() {
 		return
 	}
-	for name, g := range v.gates {
-		l := s.listeners[g.Listener]
-		if l != nil && s.gates[name] == nil {
-			s.gates[name] = s.serveGate(name, g.Listener, l)
+	for listener, kind := range wanted {
+		l := s.listeners[listener]
+		if l == nil || s.fronts[listener] != nil {
+			continue
 		}
+		f, err := s.open(listener, kind, l)
+		if err != nil {
+			s.o.Log.Error(err, "Cannot serve a listener", "listener", listener)
+			continue
+		}
+		s.fronts[listener] = &fronted{f, kind, listener}
 	}
 }

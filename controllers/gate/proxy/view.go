@@ -32,12 +32,14 @@ type gate struct {
 	routes map[string]*route
 	// models by protocol: by exact name, and those that end in *, the longest first.
 	models map[string]*models
-	// paths of routes that have one, the longest first.
+	// paths of routes that have one, the longest first; tunnels are the routes of CONNECT, raw that of TCP, which is alone.
 	paths               []*route
+	tunnels             []*route
+	raw                 *route
 	rules               []*rule
 	deciding, filtering index
-	// usesHeaders: a condition looks at them.
-	usesHeaders bool
+	// usesHeaders, usesArguments: a condition looks at them.
+	usesHeaders, usesArguments bool
 }
 
 type models struct {
@@ -136,14 +138,21 @@ func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) er
 	}
 	slices.SortStableFunc(sorted, byOrder)
 	g.rules = make([]*rule, len(sorted))
+	texts := map[string]bool{}
 	for i, c := range sorted {
-		r, err := compileRule(c, i, x.programs, errs)
+		r, err := x.compileRule(c, i, errs, cache)
 		if err != nil {
 			return err
 		}
-		r.counter = cache.counter(c.Name)
 		g.rules[i], x.rules[c.Name] = r, true
-		g.usesHeaders = g.usesHeaders || r.when != nil && r.when.Uses("request.headers")
+		if c.When != "" {
+			texts[c.When] = true
+		}
+	}
+	cache.count(g.rules)
+	for text := range texts {
+		g.usesHeaders = g.usesHeaders || x.programs[text].Uses("request.headers")
+		g.usesArguments = g.usesArguments || x.programs[text].Uses("mcp.arguments")
 	}
 	filters := func(r *rule) bool { return !r.decides() }
 	g.deciding = indexOf(slices.DeleteFunc(slices.Clone(g.rules), filters))

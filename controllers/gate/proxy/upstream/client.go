@@ -33,7 +33,7 @@ func (cl *Client) Do(ctx context.Context, t Target, r *Request) (*Response, erro
 	if err := ctx.Err(); err != nil {
 		return nil, newError(Connecting, t, context.Cause(ctx))
 	}
-	if c := cl.pool.take(t); c != nil {
+	if c := cl.pool.take(t.place()); c != nil {
 		if cl.looked != nil {
 			cl.looked()
 		}

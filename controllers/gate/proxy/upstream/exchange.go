@@ -134,7 +134,7 @@ func (x *exchange) release(fit bool) {
 	if timeout <= 0 {
 		timeout = defaultIdleTimeout
 	}
-	x.client.pool.put(x.target, x.conn, most, timeout)
+	x.client.pool.put(x.target.place(), x.conn, most, timeout)
 }
 
 // abort ends the exchange and its connection.

@@ -11,17 +11,27 @@ const (
 	defaultIdleTimeout = 60 * time.Second
 )
 
-// pool keeps idle connections, those of a target in the order in which they came to rest. While there is one, a timer is set for the
+// place is what an idle connection may be used for again. Without TLS the name of the host is a matter of each request.
+type place struct{ scheme, address, host string }
+
+func (t Target) place() place {
+	if t.Scheme != "https" {
+		return place{t.Scheme, t.Address, ""}
+	}
+	return place{t.Scheme, t.Address, t.Host}
+}
+
+// pool keeps idle connections, those of a place in the order in which they came to rest. While there is one, a timer is set for the
 // oldest of all.
 type pool struct {
 	mu     sync.Mutex // guards what follows
-	idle   map[Target][]*conn
+	idle   map[place][]*conn
 	timer  *time.Timer
 	closed bool
 }
 
 // take gives the connection that rested the shortest and is alive, nil when there is none. Those that died it closes.
-func (p *pool) take(t Target) *conn {
+func (p *pool) take(t place) *conn {
 	for {
 		p.mu.Lock()
 		idle := p.idle[t]
@@ -42,8 +52,8 @@ func (p *pool) take(t Target) *conn {
 	}
 }
 
-// put lets a connection rest, or closes it when there are most of its target already. It has no buffer then.
-func (p *pool) put(t Target, c *conn, most int, timeout time.Duration) {
+// put lets a connection rest, or closes it when there are most of its place already. It has no buffer then.
+func (p *pool) put(t place, c *conn, most int, timeout time.Duration) {
 	c.giveBack()
 	c.reused, c.since = true, time.Now()
 	p.mu.Lock()
@@ -53,7 +63,7 @@ func (p *pool) put(t Target, c *conn, most int, timeout time.Duration) {
 		return
 	}
 	if p.idle == nil {
-		p.idle = map[Target][]*conn{}
+		p.idle = map[place][]*conn{}
 	}
 	p.idle[t] = append(p.idle[t], c)
 	if p.timer == nil {

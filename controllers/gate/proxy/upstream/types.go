@@ -54,7 +54,7 @@ type Response struct {
 	Status int
 	// Header holds end-to-end fields; of a 101, Upgrade too. Content-Length is as the backend said it, also where there is no body.
 	Header http.Header
-	// Body is never nil. Its errors are *Error, of phase Answering. It is for one goroutine.
+	// Body is never nil. Its errors are *Error, of phase Answering. It is for one goroutine. See Waiting.
 	Body io.ReadCloser
 	// Length of the body, -1 when it is not known beforehand.
 	Length int64
@@ -62,4 +62,10 @@ type Response struct {
 	Trailer http.Header
 	// Switched is the connection after 101; then Body is empty, and the context and timeouts of the request are over. It must be closed.
 	Switched *Switched
+}
+
+// Waiting says that nothing of the body is there yet, so that the next Read waits for the backend: the time to flush what was passed on.
+func (r *Response) Waiting() bool {
+	b, ok := r.Body.(*body)
+	return ok && !b.over && len(b.x.conn.buffered()) == 0
 }

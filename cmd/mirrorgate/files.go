@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy"
+)
+
+// files are the three files that a gate runs on. Beside each it keeps a copy of the last that was good, for the day on which the file is not.
+type files struct {
+	dir string
+	// config, endpoints and identities are what runs, and loaded the texts of them; nil for none.
+	config     *proxy.Config
+	endpoints  *proxy.Endpoints
+	identities *proxy.Identities
+	loaded     map[string][]byte
+}
+
+// update takes new content; what is nil stays as it is. An error means that nothing changed.
+type update func(*proxy.Config, *proxy.Endpoints, *proxy.Identities) error
+
+const goodSuffix = ".good"
+
+// load reads what changed, and has it in force. What cannot be is left as it was, and the error says why; at the start the last good copy
+// takes its place.
+func (f *files) load(apply update) error {
+	return errors.Join(
+		loadFile(f, proxy.IdentitiesFile, &f.identities, func(v *proxy.Identities) error { return apply(nil, nil, v) }),
+		loadFile(f, proxy.EndpointsFile, &f.endpoints, func(v *proxy.Endpoints) error { return apply(nil, v, nil) }),
+		loadFile(f, proxy.ConfigFile, &f.config, func(v *proxy.Config) error { return apply(v, nil, nil) }),
+	)
+}
+
+// loadFile loads one file when it is another than the one that runs.
+func loadFile[T any](f *files, name string, running **T, apply func(*T) error) error {
+	path := filepath.Join(f.dir, name)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && *running == nil {
+		if _, serr := os.Stat(path + goodSuffix); serr != nil {
+			return nil // nothing was ever declared
+		}
+	}
+	if err == nil && string(text) == string(f.loaded[name]) {
+		return nil
+	}
+	if err == nil {
+		err = take(running, text, apply)
+	}
+	if err == nil {
+		f.loaded[name] = text
+		return keep(path+goodSuffix, text)
+	}
+	err = fmt.Errorf("cannot load %q: %w", path, err)
+	if *running != nil {
+		return fmt.Errorf("%w; the last good one runs", err)
+	}
+	good, gerr := os.ReadFile(path + goodSuffix)
+	if gerr == nil {
+		gerr = take(running, good, apply)
+	}
+	if gerr != nil {
+		return errors.Join(err, fmt.Errorf("cannot load the copy of the last good one either: %w", gerr))
+	}
+	return fmt.Errorf("%w; the last good one runs", err)
+}
+
+// take has a text in force.
+func take[T any](running **T, text []byte, apply func(*T) error) error {
+	v := new(T)
+	if err := json.Unmarshal(text, v); err != nil {
+		return err
+	}
+	if err := apply(v); err != nil {
+		return err
+	}
+	*running = v
+	return nil
+}
+
+// keep writes a copy by rename, readable by its owner alone. Two gates at once write the same.
+func keep(path string, text []byte) error {
+	t, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	if err != nil {
+		return fmt.Errorf("cannot keep a copy: %w", err)
+	}
+	_, err = t.Write(text)
+	if err = errors.Join(err, t.Close()); err == nil {
+		err = os.Rename(t.Name(), path)
+	}
+	if err != nil {
+		os.Remove(t.Name())
+		return fmt.Errorf("cannot keep a copy: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,21 @@
+package proxy
+
+import "net/http"
+
+// Handler serves a gate without a listener, for benchmarks.
+func (s *Server) Handler(gate string) http.Handler { return s.newGate(gate) }
+
+// Decide evaluates an input as a request is evaluated.
+func Decide(v *View, in *Input) (allowed bool, reason Reason, rule string) {
+	d := v.gates[in.Gate].decide(in)
+	if d.rule != nil {
+		rule = d.rule.Name
+	}
+	return d.allowed(), d.reason(), rule
+}
+
+// NewRequestID is requestID.
+var NewRequestID = requestID
+
+// UseFilters has the server compile filters so.
+func (s *Server) UseFilters(compile func([]FilterConfig) (Filters, error)) { s.cache.filters = compile }
