@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -142,6 +143,19 @@ var _ = Describe("RedactSecrets", func() {
 		out, _ = s.Close()
 		Expect(out).To(Equal("three four five six seven"))
 	})
+
+	It("lets a text without spaces go on", func() {
+		s := compile(one(filter.RedactSecrets)).Stream(filter.Response)
+		out, _ := s.Write("日本語の文章には空白がありません。")
+		Expect(len(out)).To(BeNumerically(">", 10))
+	})
+
+	It("takes no time that grows with the square of the text", func(ctx SpecContext) {
+		f := compile(one(filter.RedactSecrets), one(filter.BlockInjection))
+		for _, part := range []string{"token ", "token=", "password: a ", "key", "-----BEGIN ", "://a:b", "eyJ", "ignore all "} {
+			f.Apply(filter.Request, []string{strings.Repeat(part, 1<<20/len(part))})
+		}
+	}, SpecTimeout(20*time.Second))
 
 	It("holds back no more than it may of what has no end, and lets nothing of it through", func() {
 		f := compile(one(filter.RedactSecrets))

@@ -102,6 +102,14 @@ func squeeze(text string) string {
 	b := make([]byte, 0, len(text))
 	gap := false
 	for _, r := range text {
+		if r < 0x80 && isWord(byte(r)) && r != '_' {
+			if gap && len(b) > 0 {
+				b = append(b, ' ')
+			}
+			gap = false
+			b = append(b, byte(r))
+			continue
+		}
 		if !unicode.IsLetter(r) && !unicode.IsDigit(r) {
 			gap = true
 			continue

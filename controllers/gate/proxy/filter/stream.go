@@ -10,8 +10,8 @@ const (
 	maxWhole = 4 << 20
 	// maxHeld bounds what is held back of a text that goes on; beside that, keepBack bytes are kept, which is longer than any secret that is
 	// not swallowed.
-	maxHeld  = 64 << 10
-	keepBack = 8 << 10
+	maxHeld  = 16 << 10
+	keepBack = 4 << 10
 )
 
 // Stream filters one text that comes in pieces. It belongs to one goroutine.
