@@ -212,7 +212,7 @@ func (g *guardian) record(e ended) {
 		return
 	}
 	text := "exit " + strconv.Itoa(e.code) + " " + strconv.Itoa(e.status) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) +
-		" " + strconv.FormatUint(pidfsInode(e.pid), 10) + " " + cgroupOf(e.pid) + "\n"
+		"/" + strconv.FormatInt(awakeClock(), 10) + " " + strconv.FormatUint(pidfsInode(e.pid), 10) + " " + cgroupOf(e.pid) + "\n"
 	g.kept = append(g.kept, record{name: strconv.Itoa(e.pid) + "-" + s.start, data: []byte(text), pidfd: -1})
 	g.flush()
 	if n := len(g.kept); n > 0 {

@@ -79,13 +79,7 @@ func (op *operator) Info(context.Context) apiserver.HostInfo {
 }
 
 // Shutdown begins to stop all workloads and then the operator.
-func (op *operator) Shutdown(context.Context) error {
-	select {
-	case op.stopAll <- struct{}{}:
-	default: // it is under way
-	}
-	return nil
-}
+func (op *operator) Shutdown(context.Context) error { return op.stopEverything() }
 
 // logReader gives logs to the API in its own words.
 type logReader struct{ logs *logs.Logs }
@@ -93,6 +87,7 @@ type logReader struct{ logs *logs.Logs }
 func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOptions, line func([]byte) error) error {
 	err := l.logs.Read(ctx, instance, logs.ReadOptions{
 		Follow: o.Follow, Tail: o.Tail, New: o.Tail == 0, Since: o.Since, Previous: o.Previous, Timestamps: o.Timestamps,
+		From: o.From, Begin: o.Begin,
 	}, line)
 	if errors.Is(err, logs.ErrNoPrevious) {
 		return apiserver.ErrNoPrevious

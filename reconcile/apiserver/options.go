@@ -72,6 +72,10 @@ type LogOptions struct {
 	Previous bool
 	// Timestamps puts the time of each line before it.
 	Timestamps bool
+	// From begins at this place instead: what Begin told, and the bytes read since. Zero is not given.
+	From int64
+	// Begin is called with the place of the first byte, before any line.
+	Begin func(place int64)
 }
 
 // LogReader reads the logs of instances.
