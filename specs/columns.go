@@ -106,6 +106,16 @@ var eventColumns = []Column{
 	wide(column("Name", "string", "Name of the event.", func(e *Event) any { return e.Name })),
 }
 
+var leaseColumns = []Column{nameColumn,
+	column("Holder", "string", "Who holds it.", func(l *Lease) any {
+		if l.Spec.HolderIdentity == nil {
+			return ""
+		}
+		return *l.Spec.HolderIdentity
+	}),
+	ageColumn,
+}
+
 // reasonOf is a condition's reason; empty when it is not there.
 func reasonOf(conditions []metav1.Condition, typ string) string {
 	if c := meta.FindStatusCondition(conditions, typ); c != nil {

@@ -75,5 +75,8 @@ func (o *Stack) DeepCopyObject() runtime.Object { return deepCopy(o) }
 // DeepCopyObject copies the object.
 func (o *Event) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
+// DeepCopyObject copies the object.
+func (o *Lease) DeepCopyObject() runtime.Object { return deepCopy(o) }
+
 // Copy returns a deep copy that may be changed.
 func Copy[T Object](o T) T { return o.DeepCopyObject().(T) }

@@ -7,9 +7,10 @@
 //	Process   a local program: command, copies, ports, probes, dependencies, how it is restarted and stopped
 //	Instance  one running copy of a Process; only the operator writes it
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
+//	Lease     who leads, in the shape of coordination.k8s.io/v1; for programs that elect a leader through the API, never in a manifest
 //
 // All are objects as Kubernetes has them: apiVersion, kind, metadata, spec (what is declared) and status (what was observed), in the
-// group mirroros.dev, version v1alpha1. Events are in the namespace default, as clients expect; everything else has no namespace. The
+// group mirroros.dev, version v1alpha1. Events and Leases are in the namespace default, as clients expect; everything else has no namespace. The
 // table [Kinds] is all that the programs know of a kind; there is no other list of kinds.
 //
 // # Who owns what

@@ -67,7 +67,7 @@ func foreignFile(n *yaml.Node) string {
 func kindNames() []string {
 	var names []string
 	for _, k := range Kinds {
-		if !k.OperatorOnly {
+		if k.Declarable() {
 			names = append(names, k.Kind)
 		}
 	}

@@ -15,8 +15,9 @@ type Kind struct {
 	Group, Version string
 	Namespaced     bool
 	// OperatorOnly kinds are written by the operator; a manifest of one, or a write through the API, is refused with Instead.
-	OperatorOnly bool
-	Instead      string
+	// APIOnly kinds are written through the API; a manifest of one is refused with Instead.
+	OperatorOnly, APIOnly bool
+	Instead               string
 	// New makes an empty object.
 	New func() Object
 	// Columns of a table.
@@ -36,6 +37,9 @@ type Column struct {
 	// Value of the column in an object of the kind: nil, a string, an int64 or a bool. A date is RFC 3339.
 	Value func(Object) any
 }
+
+// Declarable tells whether a manifest may declare objects of the kind.
+func (k *Kind) Declarable() bool { return !k.OperatorOnly && !k.APIOnly }
 
 // GVK of the kind.
 func (k *Kind) GVK() schema.GroupVersionKind {
@@ -77,6 +81,8 @@ var Kinds = []*Kind{
 		Columns: eventColumns,
 		FieldSelectors: []string{"involvedObject.kind", "involvedObject.name", "involvedObject.namespace", "involvedObject.uid",
 			"involvedObject.apiVersion", "reason", "type", "reportingComponent", "source"}},
+	{Kind: "Lease", Plural: "leases", Singular: "lease", Group: "coordination.k8s.io", Version: "v1", Namespaced: true, APIOnly: true,
+		Instead: "leases are written by those who elect a leader, through the API", New: func() Object { return &Lease{} }, Columns: leaseColumns},
 }
 
 // KindOf finds a kind by its name as manifests write it; nil when there is none.

@@ -45,7 +45,7 @@ var _ = Describe("Kinds", func() {
 				Expect(c.Value(k.New())).To(Or(BeNil(), BeAssignableToTypeOf(""), BeAssignableToTypeOf(int64(0)), BeAssignableToTypeOf(false)), c.Name)
 			}
 			expectDescribed(k.Kind, specs.Schema(k.Kind))
-			if k.OperatorOnly {
+			if !k.Declarable() {
 				Expect(k.Instead).NotTo(BeEmpty())
 			}
 		})
@@ -58,7 +58,7 @@ var _ = Describe("Kinds", func() {
 			Expect(specs.Decode(data)).To(HaveField("TypeMeta.Kind", k.Kind))
 		})
 
-		if k.OperatorOnly {
+		if !k.Declarable() {
 			continue
 		}
 		It("shows "+k.Kind+" in a manifest, which loads, defaults and comes back the same", func() {

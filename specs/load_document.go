@@ -81,6 +81,10 @@ func (w *walker) knownKind(n *yaml.Node) bool {
 		w.faultAt(kindKey, "kind", "%s is written by the operator; %s", kind, w.kind.Instead)
 		return false
 	}
+	if w.kind.APIOnly {
+		w.faultAt(kindKey, "kind", "%s is not declared in a manifest; %s", kind, w.kind.Instead)
+		return false
+	}
 	if versionKey == nil {
 		w.faultAt(nil, "apiVersion", "is missing: write %s", w.kind.APIVersion())
 	} else if version != w.kind.APIVersion() {

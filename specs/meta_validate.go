@@ -36,7 +36,7 @@ func validateName(o Object, at *field.Path) field.ErrorList {
 		return field.ErrorList{field.Required(at, "")}
 	}
 	check := validation.IsDNS1123Label
-	if k := kindOfObject(o); k == nil || k.OperatorOnly {
+	if k := kindOfObject(o); k == nil || !k.Declarable() {
 		check = validation.IsDNS1123Subdomain
 	} else if instanceEnding.MatchString(name) {
 		return field.ErrorList{field.Invalid(at, name, "ends as the names of instances do; choose another")}

@@ -10,6 +10,8 @@ const (
 	ConditionStalled = "Stalled"
 	// ConditionDegraded: it works, but less well than declared.
 	ConditionDegraded = "Degraded"
+	// ConditionDiskPressure, of the operator: its state cannot be written, or soon cannot be.
+	ConditionDiskPressure = "DiskPressure"
 	// ConditionResolvedRefs is False while an object that is referred to is not there.
 	ConditionResolvedRefs = "ResolvedRefs"
 )
@@ -35,6 +37,9 @@ const (
 	ReasonRefsNotFound = "RefsNotFound"
 	// ReasonResolved: what is referred to is there.
 	ReasonResolved = "Resolved"
+	// ReasonStateNotWritten: the state directory cannot be written. ReasonDiskNearlyFull: there is little room left.
+	ReasonStateNotWritten = "StateNotWritten"
+	ReasonDiskNearlyFull  = "DiskNearlyFull"
 	// ReasonInternalError: a fault of the operator itself.
 	ReasonInternalError = "InternalError"
 )

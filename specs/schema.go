@@ -59,7 +59,7 @@ var openAPISchemas = schemaCache{build: func(k *Kind) map[string]any {
 }}
 
 var editorSchemas = schemaCache{build: func(k *Kind) map[string]any {
-	if k.OperatorOnly {
+	if !k.Declarable() {
 		return nil
 	}
 	s := schemaOf(indirect(typeOf(k)), true)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -188,7 +189,10 @@ var _ = Describe("the programs", func() {
 
 // mirrorosd runs an operator that is expected to end at once.
 func mirrorosd(args ...string) (output string, code int) {
-	cmd := exec.Command(bin+"/mirrorosd", args...)
+	ctx, cancel := context.WithTimeout(context.Background(), ctlPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin+"/mirrorosd", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it runs, and should not
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
 	out, _ := cmd.CombinedOutput()
 	return string(out), cmd.ProcessState.ExitCode()

@@ -8,15 +8,21 @@ import (
 	. "github.com/onsi/gomega"
 )
 
-// git runs git in the manifest directory, with no configuration of whoever runs the tests.
-func (h *host) git(args ...string) {
+// git runs git in the manifest directory, and answers what it said.
+func (h *host) git(args ...string) string {
 	GinkgoHelper()
+	out, err := h.gitCommand(args...).CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+	return string(out)
+}
+
+// gitCommand is git without the configuration of whoever runs the tests.
+func (h *host) gitCommand(args ...string) *exec.Cmd {
 	cmd := exec.Command("git", args...)
 	cmd.Dir = h.manifests
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null",
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + h.dir, "GIT_CONFIG_NOSYSTEM=1", "GIT_CONFIG_GLOBAL=/dev/null", "GIT_EDITOR=true",
 		"GIT_AUTHOR_NAME=t", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=t", "GIT_COMMITTER_EMAIL=t@localhost"}
-	out, err := cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	return cmd
 }
 
 // commit adds all that is there.

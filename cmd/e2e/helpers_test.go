@@ -244,6 +244,18 @@ func holding(root, text string) (found []string) {
 	return found
 }
 
+// copies counts the workloads on the host by their last argument, whatever the operator says.
+func (h *host) copies() map[string]int {
+	n := map[string]int{}
+	for _, pid := range h.ours() {
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if f := bytes.Split(bytes.TrimSuffix(args, []byte{0}), []byte{0}); alive(pid) && string(f[0]) == bin+"/workload" {
+			n[string(f[len(f)-1])]++
+		}
+	}
+	return n
+}
+
 // stack is the manifest of a Stack; more are further lines of its spec.
 func stack(name string, more ...string) string {
 	return fmt.Sprintf("apiVersion: mirroros.dev/v1alpha1\nkind: Stack\nmetadata: {name: %s}\nspec: {%s}\n", name, strings.Join(more, ", "))

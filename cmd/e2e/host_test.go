@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -25,6 +26,8 @@ type host struct {
 	dir, manifests, state, run string
 	args                       []string
 	user                       *syscall.Credential
+	wrap                       func(*exec.Cmd) // changes how the operator is started; nil for not at all
+	mounted                    *os.File        // the state directory of smallDisk
 	cmd                        *exec.Cmd
 	done                       chan struct{}
 	log                        *gbytes.Buffer
@@ -76,14 +79,23 @@ func process(name string, args []string, more ...string) string {
 	return doc
 }
 
+// command is the operator's.
+func (h *host) command() *exec.Cmd {
+	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
+	cmd := exec.Command(bin+"/mirrorosd", args...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
+	if h.wrap != nil {
+		h.wrap(cmd)
+	}
+	return cmd
+}
+
 // start runs the operator and waits until its API answers.
 func (h *host) start() {
 	GinkgoHelper()
 	h.log = gbytes.NewBuffer()
-	args := append([]string{"--manifests", h.manifests, "--state", h.state, "--run", h.run}, h.args...)
-	h.cmd = exec.Command(bin+"/mirrorosd", args...)
+	h.cmd = h.command()
 	h.cmd.Stdout, h.cmd.Stderr = h.log, h.log
-	h.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: h.user}
 	Expect(h.cmd.Start()).To(Succeed())
 	done := make(chan struct{})
 	h.done = done
@@ -103,8 +115,13 @@ func (h *host) ctl(args ...string) (stdout, stderr string, code int) {
 	return h.ctlIn("", args...)
 }
 
+// ctlPatience ends a mirrorctl that gets no answer: its code is -1 then.
+const ctlPatience = 30 * time.Second
+
 func (h *host) ctlIn(stdin string, args ...string) (stdout, stderr string, code int) {
-	cmd := exec.Command(bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), ctlPatience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, bin+"/mirrorctl", append([]string{"--socket", h.run + "/api.sock"}, args...)...)
 	var o, e bytes.Buffer
 	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = h.dir, strings.NewReader(stdin), &o, &e
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: h.user}
@@ -226,7 +243,8 @@ func (h *host) end() {
 	}
 }
 
-// ours lists the processes that carry this host's directory in their arguments or directory: operator, guardian, workloads.
+// ours lists the processes that carry this host's directory in their arguments or directory, or whose program is
+// in it: operator, guardian, workloads.
 func (h *host) ours() []int {
 	var pids []int
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -234,7 +252,8 @@ func (h *host) ours() []int {
 		args, _ := os.ReadFile(d + "/cmdline")
 		cwd, _ := os.Readlink(d + "/cwd")
 		exe, _ := os.Readlink(d + "/exe")
-		if !strings.HasPrefix(exe, bin+"/") || !(bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")) {
+		here := bytes.Contains(args, []byte(h.dir+"/")) || strings.HasPrefix(cwd+"/", h.dir+"/")
+		if !strings.HasPrefix(exe, h.dir+"/") && !(here && strings.HasPrefix(exe, bin+"/")) {
 			continue
 		}
 		var pid int

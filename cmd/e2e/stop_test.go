@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -23,6 +24,16 @@ var _ = Describe("stopping a process", func() {
 		Eventually(func() bool { return alive(pid) }).Should(BeFalse())
 		Expect(h.events("stubborn")).To(ContainSubstring("GraceExceeded"))
 		h.ready()
+	})
+
+	It("is not what its probes wait for: what a probe started is gone when the probe is over", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"run"}, fmt.Sprintf("readinessProbe: {exec: {command: [%s/workload, fork]}, periodSeconds: 1}", bin)))
+		h.start()
+		h.ready()
+		pid := h.pidOf("a")
+		Eventually(h.ours).Should(HaveLen(3), "the operator, its guardian and the process")
+		Expect(alive(pid)).To(BeTrue())
 	})
 
 	It("by suspending it lasts until it is resumed, by hand or by the clock", func() {
@@ -113,5 +124,57 @@ var _ = Describe("ending the operator", func() {
 			Expect(alive(int(pid))).To(BeFalse())
 		}
 		Expect(string(h.log.Contents())).To(ContainSubstring("Nothing is left running"))
+	})
+
+	It("by shutdown is finished by the next operator when it is killed in the middle, and a new start starts everything again", func() {
+		h := newHost()
+		h.write("back.yaml", process("back", []string{"run"}))
+		h.write("front.yaml", process("front", []string{"stubborn"}, "dependsOn: [{process: back}]", "terminationGracePeriodSeconds: 2"))
+		h.write("gone.yaml", process("gone", []string{"run"}, "restartPolicy: Always"))
+		h.start()
+		h.ready()
+		before, operator := h.pids(), h.info().PID
+		said := make(chan string, 1)
+		go func() {
+			out, errs, code := h.ctl("shutdown", "--timeout", "20s")
+			said <- fmt.Sprintf("exit %d\n%s%s", code, out, errs)
+		}()
+		Eventually(func() bool { return alive(int(before[h.name("gone", before)])) }).Should(BeFalse())
+		kill(operator)
+		h.again(operator)
+		Expect(alive(int(before[h.name("front", before)]))).To(BeTrue(), "it is in its grace period still")
+		Expect(alive(int(before[h.name("back", before)]))).To(BeTrue(), "front depends on it")
+		Expect(h.pids()).NotTo(HaveKey(HavePrefix("gone-")), "nothing is started again")
+		Eventually(h.done, "10s").Should(BeClosed())
+		Expect(h.cmd.ProcessState.ExitCode()).To(BeZero())
+		Expect(<-said).To(HavePrefix("exit 0\n3 instances stopped; the operator has ended\n"))
+		for name, pid := range before {
+			Expect(alive(int(pid))).To(BeFalse(), name)
+		}
+
+		h.start()
+		h.ready()
+		Expect(h.pids()).To(HaveLen(3))
+	})
+
+	It("by shutdown survives the death of the guardian too, and of both", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"stubborn"}, "terminationGracePeriodSeconds: 2"))
+		h.start()
+		h.ready()
+		pid, was := h.pidOf("a"), h.info()
+		h.must("shutdown", "--wait=false")
+		kill(was.GuardianPID)
+		h.again(was.PID)
+		now := h.info()
+		Expect(now.GuardianPID).To(Equal(was.PID), "the operator became the guardian")
+		Expect(alive(pid)).To(BeTrue())
+		Expect(syscall.Kill(now.PID, syscall.SIGSTOP)).To(Succeed()) // or it would become the next guardian
+		kill(now.GuardianPID)
+		kill(now.PID)
+		h.start()
+		Eventually(h.done, "10s").Should(BeClosed())
+		Expect(alive(pid)).To(BeFalse())
+		Expect(string(h.log.Contents())).To(ContainSubstring("Finishing the shutdown"))
 	})
 })

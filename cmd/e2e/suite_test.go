@@ -56,6 +56,9 @@ var _ = SynchronizedBeforeSuite(func() []byte {
 }, func(dir []byte) { bin = string(dir) })
 
 var _ = SynchronizedAfterSuite(func() {}, func() {
+	if bin == "" {
+		return // it was not built
+	}
 	Expect(running(bin+"/")).To(BeEmpty(), "a process of the tests is left over")
 	if os.Getenv("MIRROROS_BIN") == "" {
 		Expect(os.RemoveAll(bin)).To(Succeed())

@@ -13,6 +13,10 @@
 //	mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…
 //
 // It claims a run and becomes it: see claimAndExec.
+//
+//	mirrorguard tree [-u UID:GID:GROUPS] -- PATH ARGV0 ARGS…
+//
+// It runs a command and lets nothing outlive it: see tree.
 package main
 
 import "os"
@@ -24,6 +28,8 @@ func main() {
 			os.Exit(run(os.Args[2:]))
 		case "exec":
 			os.Exit(claimAndExec(os.Args[2:]))
+		case "tree":
+			os.Exit(tree(os.Args[2:]))
 		case "probe": // tells that it can be executed
 			os.Exit(0)
 		}

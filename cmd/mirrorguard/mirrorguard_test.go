@@ -4,6 +4,7 @@ package main_test
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -195,7 +196,7 @@ var _ = Describe("mirrorguard run", func() {
 		Eventually(records).Should(HaveLen(1))
 		data, err := os.ReadFile(records()[0])
 		Expect(err).NotTo(HaveOccurred())
-		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19} \d+ /.*\n$`))
+		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19}/[1-9]\d* \d+ /.*\n$`))
 		Expect(filepath.Base(records()[0])).To(MatchRegexp(`^\d+-\d+$`))
 		Eventually(s).Should(gexec.Exit(0))
 		Expect(filepath.Glob(state + "/exits/.*")).To(BeEmpty())
@@ -326,4 +327,48 @@ var _ = Describe("mirrorguard exec", func() {
 		Entry("no right", 126, "exec 13", func() []string { return []string{claim, "77", "--", "/etc/passwd", "x"} }),
 		Entry("no directory", 126, "dir 2", func() []string { return []string{"-d", "/no/such", claim, "77", "--", "/bin/true", "x"} }),
 	)
+})
+
+var _ = Describe("mirrorguard tree", func() {
+	run := func(args ...string) *gexec.Session {
+		GinkgoHelper()
+		s, err := gexec.Start(exec.Command(guard, append([]string{"tree"}, args...)...), GinkgoWriter, GinkgoWriter)
+		Expect(err).NotTo(HaveOccurred())
+		return s
+	}
+	gone := func(pid string) bool {
+		stat, err := os.ReadFile("/proc/" + pid + "/stat")
+		return err != nil || strings.Contains(string(stat), ") Z ")
+	}
+	It("ends with the command, after all that it left behind is dead", func() {
+		s := run("--", "/bin/sh", "sh", "-c", `setsid sh -c 'sleep 1000 & echo pid $!' >&1 & wait; exit 5`)
+		Eventually(s).Should(gexec.Exit(5))
+		_, after, _ := strings.Cut(string(s.Out.Contents()), "pid ")
+		Expect(gone(strings.TrimSpace(after))).To(BeTrue(), after)
+	})
+
+	It("kills everything when it is told to end", func() {
+		s := run("--", "/bin/sh", "sh", "-c", `trap '' TERM; setsid sleep 1000 & echo pid $!; wait`)
+		Eventually(s.Out).Should(gbytes.Say(`pid \d+\n`))
+		_, after, _ := strings.Cut(string(s.Out.Contents()), "pid ")
+		s.Terminate()
+		Eventually(s).Should(gexec.Exit(128 + 9))
+		Expect(gone(strings.TrimSpace(after))).To(BeTrue(), after)
+	})
+
+	It("says that it cannot execute the command", func() {
+		r, w, err := os.Pipe()
+		Expect(err).NotTo(HaveOccurred())
+		defer r.Close()
+		cmd := exec.Command(guard, "tree", "--", "/no/such", "such")
+		cmd.ExtraFiles = []*os.File{w}
+		Expect(cmd.Run()).To(MatchError("exit status 126"))
+		w.Close()
+		Expect(io.ReadAll(r)).To(BeEquivalentTo(fmt.Sprintf("%d\n", syscall.ENOENT)))
+	})
+
+	It("refuses what it does not understand", func() {
+		Eventually(run()).Should(gexec.Exit(2))
+		Eventually(run("-u", "x", "--", "/bin/true", "true")).Should(gexec.Exit(2))
+	})
 })

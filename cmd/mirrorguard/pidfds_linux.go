@@ -67,17 +67,40 @@ func childPidfds() []int {
 			syscall.Close(int(fd))
 			return nil
 		}
-		if fd <= endDescriptor { // that number is taken in the program
-			low := fd
-			fd, _, err = syscall.RawSyscall(syscall.SYS_FCNTL, low, syscall.F_DUPFD, endDescriptor+1)
-			syscall.Close(int(low))
-		}
-		if err == 0 {
-			all = append(all, int(fd))
+		if high := above(int(fd)); high >= 0 {
+			all = append(all, high)
 		}
 	}
 	inherit(all)
 	return all
+}
+
+// openPidfd opens a pidfd of a child that was not reaped, to be inherited by every program; -1 where it cannot, or is of no use.
+func openPidfd(pid int) int {
+	fd, _, err := syscall.RawSyscall(sysPidfdOpen, uintptr(pid), 0, 0)
+	if err != 0 {
+		return -1
+	}
+	if !isPidfs(int(fd)) {
+		syscall.Close(int(fd))
+		return -1
+	}
+	high := above(int(fd))
+	inherit([]int{high})
+	return high
+}
+
+// above gives a descriptor a number that is not taken in the program; -1 when it cannot.
+func above(fd int) int {
+	if fd > endDescriptor {
+		return fd
+	}
+	high, _, err := syscall.RawSyscall(syscall.SYS_FCNTL, uintptr(fd), syscall.F_DUPFD, endDescriptor+1)
+	syscall.Close(fd)
+	if err != 0 {
+		return -1
+	}
+	return int(high)
 }
 
 // inherit lets descriptors be inherited under their own numbers: that costs a tenth of having ForkExec renumber them.

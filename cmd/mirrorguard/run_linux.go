@@ -30,10 +30,12 @@ type guardian struct {
 	retries bool           // a timer for kept is running
 }
 
-// record is an exit record: a file name and its text.
+// record is an exit record: a file name and its text. pidfd is of the process while it is kept: an operator that inherits it can ask the
+// kernel; -1 for none.
 type record struct {
-	name string
-	data []byte
+	name  string
+	data  []byte
+	pidfd int
 }
 
 func run(args []string) int {
@@ -210,14 +212,18 @@ func (g *guardian) record(e ended) {
 		return
 	}
 	text := "exit " + strconv.Itoa(e.code) + " " + strconv.Itoa(e.status) + " " + strconv.FormatInt(time.Now().UnixNano(), 10) +
-		" " + strconv.FormatUint(pidfsInode(e.pid), 10) + " " + cgroupOf(e.pid) + "\n"
-	g.kept = append(g.kept, record{name: strconv.Itoa(e.pid) + "-" + s.start, data: []byte(text)})
+		"/" + strconv.FormatInt(awakeClock(), 10) + " " + strconv.FormatUint(pidfsInode(e.pid), 10) + " " + cgroupOf(e.pid) + "\n"
+	g.kept = append(g.kept, record{name: strconv.Itoa(e.pid) + "-" + s.start, data: []byte(text), pidfd: -1})
 	g.flush()
+	if n := len(g.kept); n > 0 {
+		g.kept[n-1].pidfd = openPidfd(e.pid) // every operator inherits it, until the record is there
+	}
 }
 
 // flush writes the records that are kept, and comes back in a second while there are any. The lock is held.
 func (g *guardian) flush() {
 	for len(g.kept) > 0 && writeRecord(g.exits, g.kept[0].name, g.kept[0].data) {
+		syscall.Close(g.kept[0].pidfd)
 		g.kept = g.kept[1:]
 	}
 	if len(g.kept) == 0 || g.retries {

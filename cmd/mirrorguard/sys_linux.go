@@ -157,3 +157,13 @@ func setGroups(groups []uint32) syscall.Errno {
 	_, _, err := syscall.RawSyscall(syscall.SYS_SETGROUPS, uintptr(len(groups)), uintptr(p), 0)
 	return err
 }
+
+// awakeClock is the time in nanoseconds that the host was awake since it started; 0 where that cannot be told.
+func awakeClock() int64 {
+	const monotonic = 1 // CLOCK_MONOTONIC
+	var ts syscall.Timespec
+	if _, _, err := syscall.RawSyscall(syscall.SYS_CLOCK_GETTIME, monotonic, uintptr(unsafe.Pointer(&ts)), 0); err != 0 {
+		return 0
+	}
+	return ts.Nano()
+}

@@ -70,7 +70,7 @@ func (op *operator) place(kind, name string) (apiserver.Source, bool) {
 func (op *operator) Info(context.Context) apiserver.HostInfo {
 	i := apiserver.HostInfo{
 		Version: version, PID: os.Getpid(), State: op.State, Manifests: op.Manifests, Run: op.Run, Started: op.started,
-		Capabilities: op.runner.Capabilities(), Warnings: op.warnings,
+		Capabilities: op.runner.Capabilities(), Warnings: op.warnings, Conditions: op.pressure(),
 	}
 	if underGuard() {
 		i.GuardianPID = os.Getppid()
@@ -79,21 +79,20 @@ func (op *operator) Info(context.Context) apiserver.HostInfo {
 }
 
 // Shutdown begins to stop all workloads and then the operator.
-func (op *operator) Shutdown(context.Context) error {
-	select {
-	case op.stopAll <- struct{}{}:
-	default: // it is under way
-	}
-	return nil
-}
+func (op *operator) Shutdown(context.Context) error { return op.stopEverything() }
 
 // logReader gives logs to the API in its own words.
 type logReader struct{ logs *logs.Logs }
 
 func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOptions, line func([]byte) error) error {
-	return l.logs.Read(ctx, instance, logs.ReadOptions{
+	err := l.logs.Read(ctx, instance, logs.ReadOptions{
 		Follow: o.Follow, Tail: o.Tail, New: o.Tail == 0, Since: o.Since, Previous: o.Previous, Timestamps: o.Timestamps,
+		From: o.From, Begin: o.Begin,
 	}, line)
+	if errors.Is(err, logs.ErrNoPrevious) {
+		return apiserver.ErrNoPrevious
+	}
+	return err
 }
 
 // stacks gives the applier to the API in its own words.

@@ -2,6 +2,8 @@ package main
 
 import (
 	"os"
+	"regexp"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -26,6 +28,18 @@ var _ = Describe("The flags", func() {
 		Entry("a port that is none", options{Manifests: "m", LogFormat: "json", Listen: "127.0.0.1:99999"}, "not a port"),
 		Entry("a log format that is none", options{Manifests: "m", LogFormat: "xml"}, "console or json"),
 	)
+
+	It("are those that README.md shows", func() {
+		text, err := os.ReadFile("../../README.md")
+		Expect(err).NotTo(HaveOccurred())
+		lines := regexp.MustCompile("mirrorosd (?:install )?--[^`\n&#]+").FindAllString(string(text), -1)
+		Expect(lines).NotTo(BeEmpty())
+		for _, line := range lines {
+			cmd, rest, err := newCommand().Find(strings.Fields(line)[1:])
+			Expect(err).NotTo(HaveOccurred(), line)
+			Expect(cmd.ParseFlags(rest)).To(Succeed(), line)
+		}
+	})
 
 	It("refuse a log level that is none", func() {
 		_, err := newLog("json", "loud")

@@ -29,6 +29,7 @@ func (op *operator) reconcilers() {
 		Programs: op.programs(),
 		Dir:      directory(op.index),
 		Revision: op.revision,
+		Down:     op.ending,
 		Log:      op.log.WithName("process"),
 	})
 	op.stacks = stack.New(stack.Options{

@@ -2,6 +2,9 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -24,6 +27,27 @@ var _ = Describe("install", func() {
 		Expect(u.install(&out, true)).To(Succeed())
 		Expect(out.String()).To(And(ContainSubstring("WantedBy=default.target"), ContainSubstring("--state /srv/state"), Not(ContainSubstring("network.target"))))
 	})
+
+	DescribeTable("is taken by systemd as it is", func(u unit, args ...string) {
+		analyze, err := exec.LookPath("systemd-analyze")
+		if err != nil {
+			GinkgoWriter.Println("NOT TESTED: needs systemd-analyze")
+			return
+		}
+		var text bytes.Buffer
+		Expect(u.install(&text, true)).To(Succeed())
+		dir := GinkgoT().TempDir()
+		path := filepath.Join(dir, "mirrorosd.service")
+		Expect(os.WriteFile(path, text.Bytes(), 0o644)).To(Succeed())
+		cmd := exec.Command(analyze, append(args, "verify", path)...)
+		cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+dir)
+		out, err := cmd.CombinedOutput()
+		Expect(err).NotTo(HaveOccurred(), string(out))
+		Expect(string(out)).NotTo(ContainSubstring(path), "a warning about it")
+	},
+		Entry("for the system", unit{Manifests: "/srv/stack"}),
+		Entry("for a user, with odd names", unit{Manifests: `/srv/my "stack" $x 100%`, State: "/srv/a b", Run: "/run/x", User: true}, "--user"),
+	)
 
 	It("wants to know the manifests", func() {
 		u := unit{}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -41,9 +42,12 @@ type operator struct {
 	manager   *reconcile.Manager
 	index     *admit.Index
 	warnings  []string
-	// stop ends the operator; stopAll ends what it runs first.
+	// stop ends the operator; stopAll ends what it runs first. ending: that is what it was started for, see wish.
 	stop    context.CancelFunc
 	stopAll chan struct{}
+	ending  bool
+	ways    sync.Mutex // guards leaving, and which of the two ways to end was asked for first
+	leaving bool       // it ends and leaves everything running
 }
 
 // run is the operator's life: it becomes guarded, opens what it owns, and reconciles until it is asked to end.
@@ -99,11 +103,32 @@ func (op *operator) open() (err error) {
 	if err != nil {
 		return fmt.Errorf("cannot open the logs in %q: %w", op.State, err)
 	}
+	if err := op.findWish(); err != nil {
+		return err
+	}
+	if err := op.logs.Bounded(); err != nil {
+		op.warnings = append(op.warnings, err.Error())
+	}
 	op.client = reconcile.NewClient(op.store, reconcile.ClientOptions{})
 	op.events = reconcile.NewRecorder(reconcile.RecorderOptions{Client: op.client, Component: "mirrorosd", Log: op.log})
 	op.source = source.New(source.Options{Root: op.Manifests, Log: op.log.WithName("source")})
 	op.warnings = append(op.warnings, unsafeUnit()...)
 	op.reconcilers()
+	return nil
+}
+
+// findWish looks for a shutdown that an earlier operator did not come to the end of.
+func (op *operator) findWish() error {
+	w, err := readWish(op.State)
+	if err != nil {
+		op.log.Error(err, "Starting as if there were none")
+	}
+	if op.ending = w.binds(thisLife(), op.running() > 0); !op.ending {
+		return dropWish(op.State)
+	}
+	op.log.Info("Finishing the shutdown that an earlier operator began; start it once more to start everything again", "asked", w.At)
+	op.keep(*w)
+	op.stopAll <- struct{}{}
 	return nil
 }
 
@@ -186,17 +211,15 @@ func (op *operator) obey(ctx context.Context, end context.CancelFunc) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
 	defer end()
-	all := op.StopOnExit
 	select {
 	case <-ctx.Done():
 		return
 	case s := <-signals:
 		op.log.Info("Asked to end", "signal", s.String())
+		if op.leaves() {
+			return
+		}
 	case <-op.stopAll:
-		all = true
-	}
-	if !all {
-		return
 	}
 	op.log.Info("Stopping everything, dependents first")
 	if err := op.processes.Shutdown(ctx); err != nil {
@@ -204,14 +227,60 @@ func (op *operator) obey(ctx context.Context, end context.CancelFunc) {
 	}
 }
 
-// farewell tells what was left behind and how to reach it.
-func (op *operator) farewell() {
-	left := 0
+// leaves decides what a signal to end means: to leave everything running, unless everything is to be stopped then, or somebody has asked
+// for that just before.
+func (op *operator) leaves() bool {
+	op.ways.Lock()
+	defer op.ways.Unlock()
+	switch {
+	case len(op.stopAll) > 0:
+	case op.StopOnExit:
+		op.keep(wish{})
+	default:
+		op.leaving = true
+	}
+	return op.leaving
+}
+
+// stopEverything begins to do so. An operator that is killed from here on is followed by one that goes on with it.
+func (op *operator) stopEverything() error {
+	op.ways.Lock()
+	defer op.ways.Unlock()
+	if op.leaving {
+		return errors.New("cannot stop everything: the operator was asked to end and leave it running; start it again, and then ask again")
+	}
+	op.keep(wish{Asked: true})
+	select {
+	case op.stopAll <- struct{}{}:
+	default: // it is under way
+	}
+	return nil
+}
+
+// keep notes durably that everything is to be stopped. Where that cannot be, on a full disk, it is stopped all the same.
+func (op *operator) keep(w wish) {
+	if w.At.IsZero() {
+		w.At = time.Now()
+	}
+	w.life = thisLife()
+	if err := keepWish(op.State, w); err != nil {
+		op.log.Error(err, "Another operator would start everything again if this one were killed now")
+	}
+}
+
+// running counts the workloads that live.
+func (op *operator) running() (n int) {
 	for _, i := range op.runner.List() {
 		if i.Exit == nil {
-			left++
+			n++
 		}
 	}
+	return n
+}
+
+// farewell tells what was left behind and how to reach it.
+func (op *operator) farewell() {
+	left := op.running()
 	if left == 0 {
 		op.log.Info("Ended. Nothing is left running.")
 		return

@@ -22,6 +22,16 @@ func filesystem(dir string) (string, error) {
 	return filesystems[int64(st.Type)], nil
 }
 
+// roomOf tells what is left for this user where dir is.
+func roomOf(dir string) (room, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return room{}, err
+	}
+	block := uint64(st.Bsize)
+	return room{free: st.Bavail * block, size: st.Blocks * block, freeFiles: st.Ffree, files: st.Files}, nil
+}
+
 // spread asks the file system to put what is made in dir into different parts of the disk, where it knows such a hint (ext4). Claims and logs
 // come and go: beside files that were deleted a moment ago, by whomever, ext4 without a journal takes many times as long to make one.
 func spread(dir string) {

@@ -59,23 +59,28 @@ func instanceOfCgroup(pid int, parent string) (string, bool) {
 	return name, name != ""
 }
 
-// lineage reads the parent and the session of a process from /proc/PID/stat, proc_pid_stat(5).
+// lineage reads the parent and the session of a process.
 func lineage(pid int) (parent, session int, err error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	f, err := statOf(pid)
 	if err != nil {
 		return 0, 0, err
-	}
-	i := bytes.LastIndexByte(b, ')') // the name before it may hold anything
-	if i < 0 {
-		return 0, 0, fmt.Errorf("cannot read /proc/%d/stat", pid)
-	}
-	f := strings.Fields(string(b[i+1:]))
-	if len(f) < 4 {
-		return 0, 0, fmt.Errorf("cannot read /proc/%d/stat", pid)
 	}
 	if parent, err = strconv.Atoi(f[1]); err != nil {
 		return 0, 0, err
 	}
 	session, err = strconv.Atoi(f[3])
 	return parent, session, err
+}
+
+// statOf reads the fields of /proc/PID/stat from the state on, proc_pid_stat(5).
+func statOf(pid int) ([]string, error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	f := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:])) // the name before it may hold anything
+	if len(f) < 20 {
+		return nil, fmt.Errorf("cannot read /proc/%d/stat", pid)
+	}
+	return f, nil
 }

@@ -54,6 +54,9 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 		r.fail(m, o, im, a.Fault)
 		return nil
 	case verbPreStop:
+		if im.stop == nil {
+			r.announce(im.id)
+		}
 		r.beginStop(o, im, a)
 		r.preStop(m, o, im)
 		return nil
@@ -75,6 +78,13 @@ func (r *Reconciler) beginStop(o *observed, im *instanceMemory, a action) {
 		now := r.now()
 		im.stop = &stop{Since: now, SinceAt: now, Reason: a.Stop}
 		r.tellStop(o, a)
+	}
+}
+
+// announce has the runtime keep since when the grace period counts, as long as there is no signal.
+func (r *Reconciler) announce(id string) {
+	if err := ignoreEnded(r.runtime.Announce(id)); err != nil {
+		r.o.Log.Error(err, "cannot note a stop; an operator that follows counts its grace period by the wall clock", "instance", id)
 	}
 }
 

@@ -29,6 +29,8 @@ type Options struct {
 	Dir func(*specs.Process) string
 	// Revision answers the revision of the Stack that a process comes from. Default: none.
 	Revision func(*specs.Process) string
+	// Down: begin with everything being stopped, as after Shutdown, which is called later.
+	Down bool
 	// Now is the clock, with its monotonic reading. Default time.Now.
 	Now func() time.Time
 	Log logr.Logger
@@ -68,6 +70,7 @@ func New(o Options) *Reconciler {
 	changed := func(name string) { r.ask(name, queue.Normal) }
 	r.files, r.digests = newFiles(o.Log, changed), newDigests(changed)
 	r.prober, r.tasks = newProber(changed), newTasks()
+	r.down.Store(o.Down)
 	r.remember()
 	return r
 }

@@ -113,7 +113,7 @@ func (d *decider) isSuspended() bool {
 	}
 	left, forever := suspendedFor(d.Process, d.Now)
 	if left > 0 {
-		d.after(left)
+		d.after(min(left, calendarLook))
 	}
 	return forever || left > 0
 }

@@ -16,10 +16,12 @@ type Runtime interface {
 	List() []runner.Instance
 	Get(id string) (runner.Instance, bool)
 	Start(runner.Spec) (runner.Instance, error)
+	Announce(id string) error
 	Stop(id string, sig syscall.Signal) error
 	Signal(id string, sig syscall.Signal) error
 	Kill(id string) error
 	Forget(id string) error
+	Beside(id string) (*runner.Side, error)
 }
 
 // Recorder tells events; *reconcile.Recorder is one.

@@ -29,10 +29,45 @@ type fakeRuntime struct {
 	err      error
 	stubborn bool
 	pid      int
+	began    time.Duration // the awake clock's reading when time began; 0: runs do not know it
+	start    time.Time
 }
 
 func newFakeRuntime(now func() time.Time) *fakeRuntime {
 	return &fakeRuntime{runs: map[string]*runner.Instance{}, specs: map[string]runner.Spec{}, now: now, notify: func(string) {}, pid: 100}
+}
+
+// awake gives runs readings of the awake clock, as the real runtime does.
+func (f *fakeRuntime) awake() {
+	f.start = f.now()
+	f.began = 1 + f.start.Sub(runner.AwakeAt(1))
+}
+
+func (f *fakeRuntime) reading() time.Duration {
+	if f.began == 0 {
+		return 0
+	}
+	return f.began + f.now().Sub(f.start)
+}
+
+// setClock sets the wall clock ahead: what was noted before is as much further back.
+func (f *fakeRuntime) setClock(ahead time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for id, i := range f.runs {
+		c := *i
+		for _, t := range []*time.Time{&c.Started, &c.Announced, &c.Stopping} {
+			if !t.IsZero() {
+				*t = t.Add(-ahead)
+			}
+		}
+		if c.Exit != nil {
+			x := *c.Exit
+			x.At = x.At.Add(-ahead)
+			c.Exit = &x
+		}
+		f.runs[id] = &c
+	}
 }
 
 func (f *fakeRuntime) Run(ctx context.Context, notify func(string)) error {
@@ -90,10 +125,22 @@ func (f *fakeRuntime) Start(s runner.Spec) (runner.Instance, error) {
 		return runner.Instance{}, fmt.Errorf("cannot start: %w", err)
 	}
 	f.pid++
-	f.runs[s.ID] = &runner.Instance{ID: s.ID, Owner: s.Owner, Hash: s.Hash, Attempt: s.Attempt, Note: s.Note, PID: f.pid, Started: f.now().Round(0)}
+	f.runs[s.ID] = &runner.Instance{ID: s.ID, Owner: s.Owner, Hash: s.Hash, Attempt: s.Attempt, Note: s.Note, PID: f.pid, Started: f.now().Round(0),
+		StartedAwake: f.reading()}
 	f.specs[s.ID] = s
 	f.log = append(f.log, "start "+s.ID)
 	return *f.runs[s.ID], nil
+}
+
+func (f *fakeRuntime) Announce(id string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if i := f.runs[id]; i != nil && i.Exit == nil {
+		c := *i
+		c.Announced, c.AnnouncedAwake = f.now().Round(0), f.reading()
+		f.runs[id] = &c
+	}
+	return nil
 }
 
 func (f *fakeRuntime) Stop(id string, _ syscall.Signal) error {
@@ -107,7 +154,7 @@ func (f *fakeRuntime) Stop(id string, _ syscall.Signal) error {
 	if !again {
 		f.log = append(f.log, "stop "+id)
 		c := *i
-		c.Stopping = f.now().Round(0)
+		c.Stopping, c.StoppingAwake = f.now().Round(0), f.reading()
 		f.runs[id] = &c
 	}
 	stubborn := f.stubborn
@@ -143,6 +190,8 @@ func (f *fakeRuntime) Forget(id string) error {
 	return nil
 }
 
+func (f *fakeRuntime) Beside(string) (*runner.Side, error) { return &runner.Side{}, nil }
+
 // exit ends a run.
 func (f *fakeRuntime) exit(id string, e runner.Exit) {
 	f.mu.Lock()
@@ -151,7 +200,7 @@ func (f *fakeRuntime) exit(id string, e runner.Exit) {
 		f.mu.Unlock()
 		return
 	}
-	e.At = f.now().Round(0)
+	e.At, e.Awake = f.now().Round(0), f.reading()
 	c := *i
 	c.Exit = &e
 	f.runs[id] = &c

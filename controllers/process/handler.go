@@ -113,7 +113,8 @@ func (r *Reconciler) command(o *observed, dir string, im *instanceMemory, comman
 	if f != nil {
 		return nil, f
 	}
-	e := &probe.Exec{Env: values.environ(), Credential: who.credential}
+	id := im.id
+	e := &probe.Exec{Env: values.environ(), Credential: who.credential, Side: func() (probe.Side, error) { return r.runtime.Beside(id) }}
 	if e.Dir, f = workingDir(s, values); f != nil {
 		return nil, f
 	}

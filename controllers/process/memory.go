@@ -193,9 +193,9 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 		r := *im.run
 		r.PID, r.Stray = ri.PID, ri.Stray
 		if r.Exit == nil && ri.Exit != nil {
-			r.Exit, r.ExitedAt, r.Exited = ri.Exit, ri.Exit.At, awake(now, ri.Exit.At)
+			r.Exit, r.ExitedAt, r.Exited = ri.Exit, ri.Exit.At, awake(now, ri.Exit.At, ri.Exit.Awake)
 			if r.Exited.Before(r.Started) {
-				r.Started = r.Exited // the clock was set back between the two
+				r.Started = r.Exited // the clock was set between the two, and that is all there is
 			}
 		}
 		im.run = &r
@@ -207,7 +207,7 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 
 func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	n := decodeNote(ri.Note)
-	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started)}
+	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started, ri.StartedAwake)}
 	im.stop, im.tail, im.readySince, im.executable, im.redact = nil, nil, time.Time{}, nil, nil
 	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
 	if im.read != nil && im.read.Started.Equal(ri.Started) {
@@ -215,29 +215,42 @@ func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	}
 }
 
-// foundStop is a stop that an earlier operator began: what the runtime has, or else what status says of the same run.
+// foundStop is a stop that an earlier operator began: what the runtime has, and why as status says it of the same run. One of which only the
+// runtime knows that it was about to begin is decided anew.
 func foundStop(ri runner.Instance, stored *specs.Instance, now time.Time) *stop {
-	var s *stop
-	if stored != nil && stored.Status.State.Stopping != nil && int(stored.Status.PID) == ri.PID {
-		since := stored.Status.State.Stopping.Since.Time
-		s = &stop{SinceAt: since, Since: awake(now, since), Reason: stopReason(stored.Status.State.Stopping.Reason), Found: true}
+	s := &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping, ri.StoppingAwake), Signalled: !ri.Stopping.IsZero()}
+	if stored != nil {
+		s.reasonOf(ri, &stored.Status)
 	}
-	if ri.Stopping.IsZero() {
-		return s
+	switch {
+	case !s.Found && !s.Signalled:
+		return nil
+	case !ri.Announced.IsZero():
+		s.SinceAt, s.Since = ri.Announced, awake(now, ri.Announced, ri.AnnouncedAwake)
+	case !s.Signalled:
+		s.SinceAt = stored.Status.State.Stopping.Since.Time
+		s.Since = awake(now, s.SinceAt, 0)
 	}
-	if stored != nil && s == nil {
-		if end := stored.Status.LastExit(); end != nil && end.StartedAt.Equal(seconds(ri.Started)) {
-			s = &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping), Reason: stopReason(end.Reason)}
-		}
-	}
-	if s == nil {
-		s = &stop{SinceAt: ri.Stopping, Since: awake(now, ri.Stopping)}
-	}
-	s.Signalled = true
 	return s
 }
 
-// awake puts a wall time on the awake time line, as far back as the wall clock has it now; never ahead.
-func awake(now, wall time.Time) time.Time {
+// reasonOf reads why a run is being stopped, or was, from what status says of the same run.
+func (s *stop) reasonOf(ri runner.Instance, st *specs.InstanceStatus) {
+	if st.State.Stopping != nil && int(st.PID) == ri.PID {
+		s.Found, s.Reason = true, stopReason(st.State.Stopping.Reason)
+	} else if end := st.LastExit(); s.Signalled && end != nil && end.StartedAt.Equal(seconds(ri.Started)) {
+		s.Reason = stopReason(end.Reason)
+	}
+}
+
+// awake puts a moment on the awake time line: by the awake clock's reading where there is one, else by the wall's, as far back as that
+// clock has it now. Never ahead.
+func awake(now, wall time.Time, reading time.Duration) time.Time {
+	if reading > 0 {
+		if at := runner.AwakeAt(reading); at.Before(now) {
+			return at
+		}
+		return now
+	}
 	return now.Add(-max(0, now.Round(0).Sub(wall.Round(0))))
 }

@@ -157,7 +157,9 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 		in.LogFault = logFault(r.logs.Health(in.ID))
 	}
 	if in.ReadySince.IsZero() && im.adopted && in.Status != nil {
-		in.ReadySince = storedReady(in.Status, o.Now)
+		if in.ReadySince = storedReady(in.Status, o.Now); in.ReadySince.Before(im.run.Started) && !in.ReadySince.IsZero() {
+			in.ReadySince = im.run.Started // the clock was set since
+		}
 	}
 }
 
@@ -165,7 +167,7 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 func storedReady(st *specs.InstanceStatus, now time.Time) time.Time {
 	for i := range st.Conditions {
 		if c := &st.Conditions[i]; c.Type == specs.ConditionReady && c.Status == "True" {
-			return awake(now, c.LastTransitionTime.Time)
+			return awake(now, c.LastTransitionTime.Time, 0)
 		}
 	}
 	return time.Time{}

@@ -286,6 +286,49 @@ var _ = Describe("Reconciler", func() {
 		Expect(w.logs.List()).To(BeEmpty())
 	})
 
+	DescribeTable("counts deadlines by awake time when the clock is set while there is no operator", func(ahead time.Duration) {
+		w.rt.awake()
+		w.put(proc("slow", func(p *specs.Process) { g := int64(10); p.Spec.TerminationGracePeriodSeconds = &g }))
+		w.put(proc("bad", func(p *specs.Process) {
+			p.Spec.RestartBackoff = &specs.Backoff{Initial: &metav1.Duration{Duration: 10 * time.Second}}
+		}))
+		w.wait(time.Second / 2)
+		w.rt.stubborn = true
+		w.rt.exit(w.instances("bad")[0].Name, runner.Exit{Known: true, Code: 1})
+		w.apply(map[string]*specs.Process{"slow": nil})
+		w.wait(5 * time.Second)
+		Expect(verbs(w.rt.takeLog())).To(ConsistOf("start bad/0", "start slow/0", "stop slow/0"))
+		w.rt.setClock(ahead)
+		w.restartOperator()
+		w.wait(4 * time.Second)
+		Expect(w.rt.takeLog()).To(BeEmpty(), "too early")
+		w.wait(2 * time.Second)
+		Expect(verbs(w.rt.takeLog())).To(ConsistOf("kill slow/0", "start bad/0"))
+	},
+		Entry("an hour ahead", time.Hour),
+		Entry("an hour back", -time.Hour),
+	)
+
+	It("counts a grace period from the start of its preStop, also when the clock is set", func() {
+		w.rt.awake()
+		w.rt.stubborn = true
+		w.put(proc("web", func(p *specs.Process) {
+			g := int64(10)
+			p.Spec.TerminationGracePeriodSeconds = &g
+			p.Spec.PreStop = &specs.Handler{Exec: &specs.ExecAction{Command: []string{"/bin/sh", "-c", "exit 0"}}} // nobody runs it here
+		}))
+		w.wait(time.Second)
+		w.apply(map[string]*specs.Process{"web": nil})
+		w.wait(5 * time.Second)
+		w.rt.takeLog()
+		w.rt.setClock(time.Hour)
+		w.restartOperator()
+		w.wait(4 * time.Second)
+		Expect(w.rt.takeLog()).To(BeEmpty(), "too early")
+		w.wait(2 * time.Second)
+		Expect(verbs(w.rt.takeLog())).To(ContainElement("kill web/0"))
+	})
+
 	It("holds a first start back for a dependency, names it, and never stops for it later", func() {
 		w.put(proc("app", func(p *specs.Process) { p.Spec.DependsOn = []specs.Dependency{{Process: "db"}} }))
 		w.wait(time.Minute)

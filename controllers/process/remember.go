@@ -41,6 +41,9 @@ func (r *Reconciler) remember() {
 		r.memory(ri.Owner).instance(ri.ID, ordinal, ri.Hash).undeclared = !known[ri.Owner]
 		r.ports.hold(ri.ID, n.Ports)
 		running[ri.ID] = true
+		if ri.Exit == nil {
+			r.live[ri.Owner] = true
+		}
 	}
 	r.rememberConfig()
 	for _, id := range r.logs.List() {

@@ -12,6 +12,9 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
+// calendarLook is how often a calendar time is looked at anew: timers stand still while the host sleeps, and do not follow a clock that is set.
+const calendarLook = time.Minute
+
 // suspendedFor is how long a suspended process stays so by its resume-at: for ever without one, and not at all when it is past.
 func suspendedFor(p *specs.Process, now time.Time) (left time.Duration, forever bool) {
 	at, err := time.Parse(time.RFC3339Nano, p.Annotations[specs.AnnotationResumeAt])

@@ -102,7 +102,7 @@ func (r *Reconciler) Controller() reconcile.Controller {
 func declaredKinds() []string {
 	var kinds []string
 	for _, k := range specs.Kinds {
-		if !k.OperatorOnly && k.Kind != "Stack" {
+		if k.Declarable() && k.Kind != "Stack" {
 			kinds = append(kinds, k.Kind)
 		}
 	}

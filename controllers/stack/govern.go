@@ -13,8 +13,8 @@ import (
 // resolve decides which Stacks govern, and tells whether that changed.
 func (r *Reconciler) resolve() bool {
 	g, accepted, faults := admit.Resolve(r.candidates())
-	if o, ok := reconcile.Get[*specs.Stack](r.o.Client, admit.DefaultStack); ok && g["."].Stack == "" && len(o.Spec.Source.Exclude) > 0 {
-		g["."] = admit.Governor{Stack: admit.DefaultStack, Dir: ".", Exclude: admit.NewMatcher(o.Spec.Source.Exclude)}
+	if o, ok := reconcile.Get[*specs.Stack](r.o.Client, specs.DefaultStack); ok && g["."].Stack == "" && len(o.Spec.Source.Exclude) > 0 {
+		g["."] = specs.Governor{Stack: specs.DefaultStack, Dir: ".", Exclude: specs.NewMatcher(o.Spec.Source.Exclude)}
 	}
 	r.faultsOf = map[string][]specs.Fault{}
 	for _, f := range faults {
@@ -26,7 +26,7 @@ func (r *Reconciler) resolve() bool {
 	for name, doc := range accepted {
 		r.state(name).doc = doc
 	}
-	changed := !maps.EqualFunc(g, r.govern, func(a, b admit.Governor) bool {
+	changed := !maps.EqualFunc(g, r.govern, func(a, b specs.Governor) bool {
 		return a.Stack == b.Stack && a.Exclude.Equal(b.Exclude)
 	})
 	r.govern = g

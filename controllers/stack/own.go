@@ -41,7 +41,10 @@ func (r *Reconciler) keep(ctx context.Context, s *state, change func(*receipt), 
 	return nil
 }
 
-// resume ends a suspension whose time has come, and says how long it still is.
+// calendarLook is how often a calendar time is looked at anew: timers stand still while the host sleeps, and do not follow a clock that is set.
+const calendarLook = time.Minute
+
+// resume ends a suspension whose time has come, and says when to look again.
 func (r *Reconciler) resume(ctx context.Context, o *specs.Stack) (time.Duration, error) {
 	text := o.GetAnnotations()[specs.AnnotationResumeAt]
 	if text == "" || !o.Spec.Suspend {
@@ -51,8 +54,8 @@ func (r *Reconciler) resume(ctx context.Context, o *specs.Stack) (time.Duration,
 	if err != nil {
 		return 0, nil // validation refuses it; what is there from before waits for somebody
 	}
-	if left := at.Sub(r.o.Now()); left > 0 {
-		return left, nil
+	if left := at.Sub(r.o.Now().Round(0)); left > 0 { // wall against wall
+		return min(left, calendarLook), nil
 	}
 	n := specs.Copy(o)
 	n.Spec.Suspend = false

@@ -22,7 +22,7 @@ type disk struct {
 	owner  map[string]string
 	// stackFiles have Stack documents.
 	stackFiles map[string]*admit.File
-	govern     admit.Governors
+	govern     specs.Governors
 	// faultsOf are the faults of Stack documents among each other, by file.
 	faultsOf map[string][]specs.Fault
 	// waiting: a Stack document went, and it must be looked at again when the files are quiet.
@@ -33,7 +33,7 @@ type disk struct {
 
 func (d *disk) init() {
 	d.seen, d.loaded, d.owner = map[string]*source.File{}, map[string]*admit.File{}, map[string]string{}
-	d.stackFiles, d.govern = map[string]*admit.File{}, admit.Governors{}
+	d.stackFiles, d.govern = map[string]*admit.File{}, specs.Governors{}
 }
 
 // edits are the files that were put into and taken out of each stack.
@@ -171,9 +171,9 @@ func (r *Reconciler) move(f *admit.File, e *edits) {
 
 // edit brings the sets on disk to the files.
 func (r *Reconciler) edit(e *edits, regoverned bool) {
-	if regoverned || len(e.put[admit.DefaultStack]) > 0 {
-		if len(e.put[admit.DefaultStack]) > 0 || len(r.govern) == 0 {
-			r.state(admit.DefaultStack)
+	if regoverned || len(e.put[specs.DefaultStack]) > 0 {
+		if len(e.put[specs.DefaultStack]) > 0 || len(r.govern) == 0 {
+			r.state(specs.DefaultStack)
 		}
 	}
 	governing := map[string]bool{}
@@ -185,7 +185,7 @@ func (r *Reconciler) edit(e *edits, regoverned bool) {
 			s.disk = s.disk.Edit(put, out)
 		}
 		s.removed = !governing[name]
-		if name == admit.DefaultStack {
+		if name == specs.DefaultStack {
 			s.removed = s.removed && s.disk.Files() == 0 && len(r.govern) > 0
 		}
 	}

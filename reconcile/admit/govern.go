@@ -5,62 +5,10 @@ import (
 	"maps"
 	"path"
 	"slices"
-	"strings"
 
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/specs"
 )
-
-// Governor is a Stack and the directory that it governs, with all below it that no nearer Stack governs.
-type Governor struct {
-	Stack string
-	// Dir below the manifest directory; "." for all of it.
-	Dir string
-	// Exclude has paths relative to Dir.
-	Exclude Matcher
-}
-
-// Governors are the Stacks in force, by the directory that they govern.
-type Governors map[string]Governor
-
-// Owner tells which stack owns a file, and whether it is passed over.
-func (g Governors) Owner(rel string) (stack string, excluded bool) {
-	return g.owner(rel, path.Dir(rel), false)
-}
-
-// Excludes tells whether a file or directory need not be read at all.
-func (g Governors) Excludes(rel string, dir bool) bool {
-	if !dir {
-		_, excluded := g.Owner(rel)
-		return excluded
-	}
-	for d := range g {
-		if d == rel || strings.HasPrefix(d, rel+"/") {
-			return false
-		}
-	}
-	_, excluded := g.owner(rel, rel, true)
-	return excluded
-}
-
-func (g Governors) owner(rel, at string, dir bool) (string, bool) {
-	for ; ; at = path.Dir(at) {
-		if o, ok := g[at]; ok {
-			return o.Stack, o.Exclude.Match(below(rel, o.Dir), dir)
-		}
-		if at == "." || at == "/" {
-			return DefaultStack, false
-		}
-	}
-}
-
-// below is rel as seen from dir.
-func below(rel, dir string) string {
-	if dir == "." {
-		return rel
-	}
-	return strings.TrimPrefix(rel, dir+"/")
-}
 
 // Candidate is a Stack that may come into force: by its document, or as it was, when its document cannot be read now.
 type Candidate struct {
@@ -112,8 +60,8 @@ func (c *Candidate) exclude() []string {
 
 // Resolve decides which Stacks govern. A Stack whose document is refused stays as it was in force, if it was; the faults are at the
 // documents that are refused. Accepted are the names whose document, as it is on disk, may be put in force.
-func Resolve(candidates []Candidate) (g Governors, accepted map[string]*Entry, faults []specs.Fault) {
-	g, accepted = Governors{}, map[string]*Entry{}
+func Resolve(candidates []Candidate) (g specs.Governors, accepted map[string]*Entry, faults []specs.Fault) {
+	g, accepted = specs.Governors{}, map[string]*Entry{}
 	docs, kept, faults := unique(candidates)
 	for _, c := range kept {
 		g[c.dir()] = c.governor()
@@ -125,8 +73,8 @@ func Resolve(candidates []Candidate) (g Governors, accepted map[string]*Entry, f
 		if _, excluded := g.Owner(c.file()); excluded && g[path.Dir(c.file())].Stack != c.Name {
 			continue // nobody reads it
 		}
-		if c.Name == DefaultStack && c.dir() != "." {
-			faults = append(faults, c.Doc.fault("metadata.name", "%q owns what no other Stack owns, so it is declared at the top of the manifest directory, or not at all", DefaultStack))
+		if c.Name == specs.DefaultStack && c.dir() != "." {
+			faults = append(faults, c.Doc.fault("metadata.name", "%q owns what no other Stack owns, so it is declared at the top of the manifest directory, or not at all", specs.DefaultStack))
 			continue
 		}
 		if other, taken := g[c.dir()]; taken && other.Stack != c.Name {
@@ -144,8 +92,8 @@ func Resolve(candidates []Candidate) (g Governors, accepted map[string]*Entry, f
 	return g, accepted, faults
 }
 
-func (c *Candidate) governor() Governor {
-	return Governor{Stack: c.Name, Dir: c.dir(), Exclude: NewMatcher(c.exclude())}
+func (c *Candidate) governor() specs.Governor {
+	return specs.Governor{Stack: c.Name, Dir: c.dir(), Exclude: specs.NewMatcher(c.exclude())}
 }
 
 func boolFirst(a, b bool) int {
@@ -197,7 +145,7 @@ func unique(candidates []Candidate) (docs, kept []*Candidate, faults []specs.Fau
 }
 
 // Partition sorts the files of a snapshot by the stacks that own them. Files that are passed over are left out.
-func Partition(snap *source.Snapshot, g Governors) map[string][]*source.File {
+func Partition(snap *source.Snapshot, g specs.Governors) map[string][]*source.File {
 	out := map[string][]*source.File{}
 	for _, rel := range slices.Sorted(maps.Keys(snap.Files)) {
 		if stack, excluded := g.Owner(rel); !excluded {

@@ -88,7 +88,7 @@ func Object(o specs.Object, w World) field.ErrorList {
 	k := store.Key{Kind: kind, Name: o.GetName()}
 	live, exists := w.Get(k)
 	var faults field.ErrorList
-	if kind == "Stack" && !exists && k.Name != DefaultStack {
+	if kind == "Stack" && !exists && k.Name != specs.DefaultStack {
 		faults = append(faults, field.Forbidden(field.NewPath("kind"), "a Stack governs the directory of its file: write it into the manifest directory"))
 	}
 	if !exists {

@@ -60,7 +60,7 @@ func (s *Server) application(r *request) (*application, error) {
 		return nil, err
 	}
 	a := &application{s: s, r: r, applied: &unstructured.Unstructured{}}
-	if a.typed, err = r.resource.decode(b); err != nil {
+	if a.typed, err = r.decode(b); err != nil {
 		return nil, err
 	}
 	if n := a.typed.GetName(); n != "" && n != r.name {
@@ -133,7 +133,7 @@ func (a *application) merge(live *unstructured.Unstructured, force bool) (specs.
 	if err != nil {
 		return nil, fmt.Errorf("cannot write what was merged: %w", err)
 	}
-	next, err := a.r.resource.decode(b)
+	next, err := a.r.decode(b)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 	kjson "k8s.io/apimachinery/pkg/util/json"
 	k8syaml "sigs.k8s.io/yaml"
 
@@ -119,6 +120,22 @@ func (r *resource) decode(b []byte) (specs.Object, error) {
 	return o, nil
 }
 
+// decode reads one object for this request's place: of its kind, and in its namespace.
+func (r *request) decode(b []byte) (specs.Object, error) {
+	o, err := r.resource.decode(b)
+	if err != nil || !r.resource.kind.Namespaced {
+		return o, err
+	}
+	switch {
+	case r.namespace != "default":
+		return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "namespaces"}, r.namespace)
+	case o.GetNamespace() != "" && o.GetNamespace() != r.namespace:
+		return nil, badRequest("the namespace in the object is %q, and that in the URL %q", o.GetNamespace(), r.namespace)
+	}
+	o.SetNamespace(r.namespace)
+	return o, nil
+}
+
 // withoutOperators leaves out what the operator itself writes into labels and annotations: an object that was read and sent back has it, and
 // text is no reason why a body cannot be decoded.
 func withoutOperators(v any) {
@@ -154,7 +171,7 @@ func (r *resource) undecodable(b []byte, cause error) error {
 		return badRequest("cannot read the body: %v", cause)
 	}
 	_, faults := specs.Load("body", clean)
-	if len(faults) == 0 {
+	if len(faults) == 0 || r.kind.APIOnly {
 		return apierrors.NewBadRequest(fmt.Sprintf("strict decoding error: %v", cause))
 	}
 	e := statusError(http.StatusBadRequest, metav1.StatusReasonBadRequest, "")

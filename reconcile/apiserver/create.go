@@ -16,7 +16,7 @@ func (s *Server) create(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := r.resource.decode(b)
+	o, err := r.decode(b)
 	if err != nil {
 		return err
 	}

@@ -55,8 +55,8 @@ func (e *encoder) object(b *jsonBuffer, o specs.Object) error {
 	return e.resource.encode(b, o)
 }
 
-// list writes objects and the revision that they are of.
-func (e *encoder) list(w *bufio.Writer, objects []specs.Object, rev int64) error {
+// list writes objects, the revision that they are of, and where the list goes on.
+func (e *encoder) list(w *bufio.Writer, p piece) error {
 	items, kind, version := `,"items":[`, e.resource.kind.Kind+"List", e.resource.groupVersion()
 	switch e.form {
 	case asTable:
@@ -68,8 +68,15 @@ func (e *encoder) list(w *bufio.Writer, objects []specs.Object, rev int64) error
 	case asMetadata:
 		kind, version = "PartialObjectMetadataList", "meta.k8s.io/v1"
 	}
-	fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d"}%s`, kind, version, rev, items)
-	if err := e.objects(w, objects); err != nil {
+	more := ""
+	if p.next != "" {
+		more = fmt.Sprintf(`,"continue":%q`, p.next)
+	}
+	if p.remaining >= 0 {
+		more += fmt.Sprintf(`,"remainingItemCount":%d`, p.remaining)
+	}
+	fmt.Fprintf(w, `{"kind":%q,"apiVersion":%q,"metadata":{"resourceVersion":"%d"%s}%s`, kind, version, p.rev, more, items)
+	if err := e.objects(w, p.objects); err != nil {
 		return err
 	}
 	_, err := w.WriteString("]}\n")

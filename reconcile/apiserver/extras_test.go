@@ -35,7 +35,12 @@ type fake struct {
 }
 
 func (f *fake) Read(ctx context.Context, id string, o apiserver.LogOptions, line func([]byte) error) error {
+	begin := o.Begin
+	o.Begin = nil // functions cannot be compared
 	f.options = o
+	if id == "web-0" {
+		begin(7)
+	}
 	if id == "broken-0" {
 		return errors.New("secret")
 	}
@@ -105,8 +110,12 @@ var _ = Describe("What only this operator has", func() {
 		})
 
 		It("are all there is by default", func() {
-			a.get(instances + "/web-0/log")
+			r := a.get(instances + "/web-0/log")
 			Expect(f.options).To(Equal(apiserver.LogOptions{Tail: -1}))
+			Expect(r.header.Get(apiserver.LogPlace)).To(Equal("7"))
+			Expect(a.get(instances + "/web-0/log?place=15").code).To(Equal(200))
+			Expect(f.options).To(Equal(apiserver.LogOptions{Tail: -1, From: 15}))
+			Expect(a.get(instances + "/web-0/log?place=x").code).To(Equal(400))
 		})
 
 		It("are followed as lines come, and the answer begins before the first", func() {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // log writes the lines of an instance, as they come when following.
@@ -24,21 +25,21 @@ func (s *Server) log(w http.ResponseWriter, r *request) error {
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	out := &logWriter{w: w, control: http.NewResponseController(w), limit: s.o.RequestTime}
-	out.mu.Lock()
-	out.later() // the header is not to wait for the first line
-	out.mu.Unlock()
+	o.Begin = out.begin
 	err = s.o.Logs.Read(r.Context(), r.name, o, out.line)
-	if r.Context().Err() != nil {
-		err = nil // the client has seen enough
-	}
-	begun := out.end(err == nil)
+	left := r.Context().Err()
+	begun := out.end(err == nil || left != nil)
 	switch {
+	case left != nil: // by the client, or the operator ends: then it must not look as if the log did
+		return ended(left)
 	case err == nil:
 		return ended(out.err)
 	case errors.Is(err, errEnded) || begun:
 		return err
 	case errors.Is(err, fs.ErrNotExist):
 		return apierrors.NewNotFound(r.groupResource(), r.name+"/log")
+	case errors.Is(err, ErrNoPrevious):
+		return statusError(http.StatusNotFound, metav1.StatusReasonNotFound, "there is no previous run of "+r.name)
 	}
 	return err
 }
@@ -69,8 +70,16 @@ func (r *request) logOptions(now time.Time) (o LogOptions, err error) {
 		}
 		o.Since = now.Add(-time.Duration(n) * time.Second)
 	}
+	if v := r.query.Get("place"); v != "" {
+		if o.From, err = strconv.ParseInt(v, 10, 64); err != nil || o.From < 0 {
+			return o, badRequest("place %q is not a whole number", v)
+		}
+	}
 	return o, nil
 }
+
+// LogPlace is the header that tells the place of the first byte in the log, for a client that reads on later with ?place=.
+const LogPlace = "Mirroros-Log-Place"
 
 const (
 	// logDelay is how long a line may wait for others before it is written.
@@ -92,6 +101,14 @@ type logWriter struct {
 	begun   bool
 	over    bool
 	err     error
+}
+
+// begin sends the header, which is not to wait for the first line.
+func (l *logWriter) begin(place int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.w.Header().Set(LogPlace, strconv.FormatInt(place, 10))
+	l.later()
 }
 
 func (l *logWriter) line(b []byte) error {
@@ -153,6 +170,8 @@ func (l *logWriter) end(flush bool) (begun bool) {
 		l.flush()
 	}
 	l.over = true
-	l.timer.Stop()
+	if l.timer != nil {
+		l.timer.Stop()
+	}
 	return l.begun
 }

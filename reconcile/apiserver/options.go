@@ -2,9 +2,11 @@ package apiserver
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/go-logr/logr"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -70,14 +72,21 @@ type LogOptions struct {
 	Previous bool
 	// Timestamps puts the time of each line before it.
 	Timestamps bool
+	// From begins at this place instead: what Begin told, and the bytes read since. Zero is not given.
+	From int64
+	// Begin is called with the place of the first byte, before any line.
+	Begin func(place int64)
 }
 
 // LogReader reads the logs of instances.
 type LogReader interface {
 	// Read passes lines, with their newlines, to line until the end, the end of ctx, or an error of line. The bytes are valid until it
-	// returns. An error that is fs.ErrNotExist means that there is no log.
+	// returns. An error that is fs.ErrNotExist means that there is no log, ErrNoPrevious no such run.
 	Read(ctx context.Context, instance string, o LogOptions, line func([]byte) error) error
 }
+
+// ErrNoPrevious is what a LogReader answers when there was no run before the current one.
+var ErrNoPrevious = errors.New("no previous run")
 
 // Stacks plans and applies revisions. An error that is store.ErrNotFound or store.ErrConflict (the plan no longer fits) is told as such.
 type Stacks interface {
@@ -106,6 +115,8 @@ type HostInfo struct {
 	Started     time.Time `json:"started"`
 	// Capabilities of the host, by name.
 	Capabilities any `json:"capabilities,omitempty"`
-	// Warnings for whoever looks after the host.
+	// Warnings for whoever looks after the host: what was so when the operator started.
 	Warnings []string `json:"warnings,omitempty"`
+	// Conditions that hold now and should not.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }

@@ -30,7 +30,7 @@ func (s *Server) answer(w http.ResponseWriter, r *request, code int, o specs.Obj
 	return writeBytes(w, code, "application/json", b)
 }
 
-// list answers the objects that the selectors pick, or watches them. limit is accepted and all are answered: a list is of one revision.
+// list answers the objects that the selectors pick, or watches them. A list is of one revision, also in pieces.
 func (s *Server) list(w http.ResponseWriter, r *request) error {
 	if r.watch() {
 		return s.watch(w, r)
@@ -42,10 +42,13 @@ func (s *Server) list(w http.ResponseWriter, r *request) error {
 	if err := s.knownRevision(r.query.Get("resourceVersion")); err != nil {
 		return err
 	}
-	objects, rev := s.pick(r, sel)
+	p, err := s.piece(r, sel)
+	if err != nil {
+		return err
+	}
 	w.Header().Set("Content-Type", "application/json")
 	bw := bufio.NewWriterSize(w, 64<<10)
-	if err := s.encoder(r).list(bw, objects, rev); err != nil {
+	if err := s.encoder(r).list(bw, p); err != nil {
 		return err
 	}
 	return ended(bw.Flush())
@@ -68,15 +71,6 @@ func (s *Server) knownRevision(rv string) error {
 
 func tooNew(rev int64) error {
 	return statusError(http.StatusGone, metav1.StatusReasonExpired, fmt.Sprintf("resource version %d was never here: list again", rev))
-}
-
-// pick answers the objects that match and the revision that they are of.
-func (s *Server) pick(r *request, sel *selector) ([]specs.Object, int64) {
-	if r.resource.static != nil {
-		return match(r.resource.static, sel), s.store().Rev()
-	}
-	list, rev := s.store().List(r.resource.kind.Kind)
-	return match(list, sel), rev
 }
 
 func match[T specs.Object](list []T, sel *selector) []specs.Object {

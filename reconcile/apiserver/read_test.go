@@ -41,7 +41,6 @@ var _ = Describe("Reading", func() {
 		Entry("by another name", processes+"?fieldSelector=metadata.name!%3Dweb", "db"),
 		Entry("by two names", processes+"?fieldSelector=metadata.name%3Dweb,metadata.name%3Ddb"),
 		Entry("by a field of the kind", instances+"?fieldSelector=spec.process%3Dweb", "web-0123456789-0"),
-		Entry("with a limit, which is a wish", processes+"?limit=1", "web", "db"),
 		Entry("namespaces", "/api/v1/namespaces", "default"),
 	)
 

@@ -69,6 +69,9 @@ func (r *resource) fieldNames() string {
 	return "use one of " + strings.Join(names, ", ")
 }
 
+// everything tells whether it picks all objects of the namespace.
+func (s *selector) everything() bool { return s.name == "" && s.labels.Empty() && len(s.fields) == 0 }
+
 func (s *selector) matches(o specs.Object) bool {
 	if s.namespace != "" && o.GetNamespace() != s.namespace || s.name != "" && o.GetName() != s.name {
 		return false

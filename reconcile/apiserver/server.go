@@ -27,6 +27,7 @@ type Server struct {
 	resources []*resource
 	router    *node
 	documents documents
+	pages     pages
 	uid       int
 
 	requests, streams chan struct{} // a place for each that is served

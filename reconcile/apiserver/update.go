@@ -16,7 +16,7 @@ func (s *Server) update(w http.ResponseWriter, r *request) error {
 	if err != nil {
 		return err
 	}
-	o, err := r.resource.decode(b)
+	o, err := r.decode(b)
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (s *Server) patch(w http.ResponseWriter, r *request) error {
 		if err != nil {
 			return nil, err
 		}
-		return r.resource.decode(after)
+		return r.decode(after)
 	})
 	if err != nil {
 		return err

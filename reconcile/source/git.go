@@ -40,7 +40,7 @@ func findRepo(dir string) (r *repo, unborn string) {
 	for ; dir != "" && dir != "."; dir = filepath.Dir(dir) {
 		if st, err := lstat(filepath.Join(dir, ".git")); err == nil {
 			r := openRepo(dir, st)
-			if _, err := lstat(filepath.Join(r.dir, "HEAD")); err == nil {
+			if r.complete() {
 				return r, ""
 			}
 			if unborn == "" {
@@ -68,6 +68,22 @@ func openRepo(top string, st stamp) *repo {
 	}
 	r.uid, r.gid = owner(top, st)
 	return r
+}
+
+// openRepos opens the work trees with these tops. One may be only about to be one.
+func openRepos(tops []string) (all []*repo) {
+	for _, top := range tops {
+		if st, err := lstat(filepath.Join(top, ".git")); err == nil {
+			all = append(all, openRepo(top, st))
+		}
+	}
+	return all
+}
+
+// complete tells whether git takes it for a repository.
+func (r *repo) complete() bool {
+	_, err := lstat(filepath.Join(r.dir, "HEAD"))
+	return err == nil
 }
 
 // beside is path as seen from dir.

@@ -242,6 +242,41 @@ var _ = Describe("A git work tree", func() {
 		w.has("a.yaml=2")
 	})
 
+	It("may have others in it, whose operations and changes count too", func() {
+		root, lib := newRepo("a.yaml", "1"), newRepo("s.yaml", "1")
+		gitIn(root, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", lib, "sub")
+		gitIn(root, "commit", "-q", "-a", "-m", "sub")
+		commit := gitIn(root, "rev-parse", "HEAD")
+		lock := filepath.Join(root, ".git/modules/sub/index.lock")
+		put(lock, "")
+		w := watch(root)
+		w.held("GitLocked", lock)
+		ok(os.Remove(lock))
+		w.has("a.yaml=1", "sub/s.yaml=1")
+		w.at(commit, "main", false)
+
+		put(lock, "")
+		put(root, "sub/s.yaml", "2")
+		put(root, "a.yaml", "2")
+		Expect(contents(w.held("GitLocked", lock))).To(Equal([]string{"a.yaml=1", "sub/s.yaml=1"}))
+		ok(os.Remove(lock))
+		w.has("a.yaml=2", "sub/s.yaml=2")
+		put(root, "a.yaml", "1")
+		w.has("a.yaml=1", "sub/s.yaml=2")
+		w.at(commit, "main", true)
+		gitIn(root+"/sub", "commit", "-q", "-a", "-m", "two")
+		w.at(commit, "main", true) // another commit than the outer one has
+		gitIn(root, "commit", "-q", "-a", "-m", "two")
+		w.at(gitIn(root, "rev-parse", "HEAD"), "main", false)
+
+		gitIn(root, "clone", "-q", lib, "own") // and one that comes later
+		w.has("a.yaml=1", "own/s.yaml=1", "sub/s.yaml=2")
+		lock = filepath.Join(root, "own/.git/index.lock")
+		put(lock, "")
+		w.held("GitLocked", lock)
+		ok(os.Remove(lock))
+	})
+
 	It("belongs to its owner, and what its configuration would run is not run", func() {
 		root := newRepo("a.yaml", "1")
 		trap := filepath.Join(root, "trapped")

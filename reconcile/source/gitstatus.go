@@ -36,9 +36,31 @@ const (
 	maxGitStderr = 2 << 10
 )
 
+// askAll asks git about the work tree that the manifests are in, and about those that are in it.
+func askAll(ctx context.Context, r *repo, nested []*repo, real string, exclude func(string, bool) bool) gitStatus {
+	tops := map[string]bool{}
+	for _, n := range nested {
+		tops[n.top] = true
+	}
+	st := askGit(ctx, r, real, tops, exclude)
+	for _, n := range nested {
+		if st.err != nil || st.dirty {
+			break
+		}
+		below, err := filepath.Rel(real, n.top)
+		if err != nil || !filepath.IsLocal(below) || !n.complete() {
+			continue // behind a link, so not in this work tree; or not one yet
+		}
+		in := askGit(ctx, n, n.top, nil, func(rel string, dir bool) bool { return exclude(filepath.ToSlash(filepath.Join(below, rel)), dir) })
+		st.dirty, st.err = in.dirty, in.err
+	}
+	return st
+}
+
 // askGit runs git status over the manifests: as the owner of the tree when we are root, without locks, without anything that the
-// repository's configuration would have it run and that can be turned off. It never writes the index.
-func askGit(ctx context.Context, r *repo, real string, exclude func(string, bool) bool) gitStatus {
+// repository's configuration would have it run and that can be turned off. It never writes the index. Of a submodule, one of tops, it
+// tells whether another commit is checked out than the work tree has.
+func askGit(ctx context.Context, r *repo, real string, tops map[string]bool, exclude func(string, bool) bool) gitStatus {
 	ctx, cancel := context.WithTimeout(ctx, gitTimeout)
 	defer cancel()
 	rel, err := filepath.Rel(r.top, real)
@@ -57,7 +79,7 @@ func askGit(ctx context.Context, r *repo, real string, exclude func(string, bool
 	}
 	st, enough := parseStatus(out, func(path string) bool {
 		below, err := filepath.Rel(rel, path)
-		return err == nil && filepath.IsLocal(below) && manifestPath(filepath.ToSlash(below), exclude)
+		return tops[filepath.Join(r.top, path)] || err == nil && filepath.IsLocal(below) && manifestPath(filepath.ToSlash(below), exclude)
 	})
 	if enough {
 		cancel()
@@ -80,7 +102,7 @@ func gitCommand(ctx context.Context, r *repo, rel string) *exec.Cmd {
 		args = append(args, "-c", "safe.directory="+r.top) // root's tree is trusted
 	}
 	args = append(args, "status", "--porcelain=v2", "--branch", "--no-ahead-behind", "-z", "--untracked-files=all", "--ignored=traditional",
-		"--ignore-submodules=all", "--no-renames", "--", rel)
+		"--ignore-submodules=dirty", "--no-renames", "--", rel)
 	cmd := exec.CommandContext(ctx, "git", args...)
 	cmd.Dir = r.top
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "LC_ALL=C", "HOME=/nonexistent", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0",

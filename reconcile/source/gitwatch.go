@@ -10,6 +10,9 @@ import (
 // gitWatch is what the loop knows of git. All but answers belongs to the loop's goroutine.
 type gitWatch struct {
 	repo   *repo
+	nested []*repo // work trees below the root, such as submodules
+	holder *repo   // the one of them all that hold is of
+	tops   []string
 	unborn string // a git directory that is not complete yet
 	head   head
 	dirs   []string // that are to be watched
@@ -39,21 +42,34 @@ func (g *gitWatch) look(real string, now time.Time) (renew bool) {
 		if g.repo != nil {
 			g.head = g.repo.head()
 		} else {
-			g.status, g.hold = gitStatus{}, nil
+			g.status = gitStatus{}
 		}
+		g.nested = openRepos(g.tops)
 		before := g.dirs
 		g.dirs = g.watched()
 		renew = !slices.Equal(before, g.dirs)
 	}
-	if g.repo == nil {
-		return renew
-	}
-	hold := g.repo.hold(g.hold, now)
+	hold := g.anyHold(now)
 	if hold != nil && g.hold == nil {
 		g.holdSeen = now
 	}
 	g.hold = hold
 	return renew
+}
+
+// anyHold is what git is doing in the work tree around the root, or else in one below it.
+func (g *gitWatch) anyHold(now time.Time) *Hold {
+	for _, r := range append([]*repo{g.repo}, g.nested...) {
+		if r == nil {
+			continue
+		}
+		if h := r.hold(g.hold, now); h != nil {
+			g.holder = r
+			return h
+		}
+	}
+	g.holder = nil
+	return nil
 }
 
 // told is the hold that a Snapshot says: not one of a moment.
@@ -73,21 +89,24 @@ func (g *gitWatch) state() *Git {
 }
 
 // watched are the directories whose changes matter.
-func (g *gitWatch) watched() []string {
+func (g *gitWatch) watched() (dirs []string) {
 	switch {
 	case g.repo != nil:
-		return g.repo.dirs(g.head)
+		dirs = g.repo.dirs(g.head)
 	case g.unborn != "":
-		return []string{g.unborn}
+		dirs = []string{g.unborn}
 	}
-	return nil
+	for _, r := range g.nested {
+		dirs = append(dirs, r.dir)
+	}
+	return dirs
 }
 
 func (g *gitWatch) lockDir() string {
-	if g.repo == nil {
+	if g.holder == nil {
 		return ""
 	}
-	return g.repo.dir
+	return g.holder.dir
 }
 
 // due is when git is to be asked.
@@ -107,8 +126,8 @@ func (g *gitWatch) ask(ctx context.Context, real string, exclude func(string, bo
 		return
 	}
 	g.askAt, g.asking = time.Time{}, true
-	r := *g.repo
-	g.running.Go(func() { g.answers <- askGit(ctx, &r, real, exclude) })
+	r, nested := *g.repo, g.nested
+	g.running.Go(func() { g.answers <- askAll(ctx, &r, nested, real, exclude) })
 }
 
 func (g *gitWatch) answered(st gitStatus) {

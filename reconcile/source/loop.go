@@ -208,6 +208,12 @@ func (l *loop) read(now time.Time) {
 		l.aux = true
 		l.resyncAt = now.Add(l.resync())
 	}
+	if t.gitChanged {
+		t.gitChanged = false
+		l.git.tops, l.git.moved = t.workTrees(), true
+		l.git.look(l.real, now)
+		l.aux = true
+	}
 	if again {
 		t.lookAgain()
 	}

@@ -17,6 +17,9 @@ func (l *loop) publish(now time.Time) {
 	}
 	filesChanged := l.tree.rev != l.told
 	if last == nil {
+		if l.git.hold != nil && snap.Hold == nil {
+			return // what was read may be half of something
+		}
 		if !l.tree.scanned && l.tree.rootErr == nil && snap.Hold == nil || len(l.tree.waiting) > 0 && now.Before(l.started.Add(startWait)) {
 			return
 		}

@@ -147,6 +147,7 @@ func (t *tree) reachable(d *dir) bool {
 
 func (t *tree) visitAll(d *dir, list []fs.DirEntry) {
 	names := make(map[string]bool, len(list))
+	t.setGit(d, slices.ContainsFunc(list, func(e fs.DirEntry) bool { return e.Name() == ".git" }))
 	for _, e := range list {
 		name := e.Name()
 		if hidden(name) || e.Type().IsRegular() && !isManifest(name) {
@@ -170,6 +171,24 @@ func (t *tree) visitAll(d *dir, list []fs.DirEntry) {
 			t.setLink(d, name, nil)
 		}
 	}
+}
+
+// setGit notes whether a directory below the root is the top of a work tree.
+func (t *tree) setGit(d *dir, is bool) {
+	if is = is && d.rel != "."; is != d.git {
+		d.git, t.gitChanged = is, true
+	}
+}
+
+// workTrees are the directories below the root that are the top of a work tree, in their order.
+func (t *tree) workTrees() []string {
+	var tops []string
+	for _, rel := range slices.Sorted(maps.Keys(t.dirs)) {
+		if d := t.dirs[rel]; d.git {
+			tops = append(tops, d.path)
+		}
+	}
+	return tops
 }
 
 // claim tells whether a directory is to be read at rel: it is not when it is read elsewhere already.
@@ -241,6 +260,7 @@ func (t *tree) dropDir(d *dir) {
 	}
 	t.linksChanged = t.linksChanged || len(d.links) > 0
 	t.dropped = true
+	t.setGit(d, false)
 	if t.watcher != nil {
 		t.watcher.unwatchDir(d.path, d.id)
 	}

@@ -135,9 +135,11 @@ func Read(ctx context.Context, o Options) *Snapshot {
 		t.lookAgain()
 	}
 	snap := &Snapshot{Seq: 1, Root: o.Root, Files: t.files, Err: t.err(), Changed: time.Now(), Warnings: t.warnings()}
-	if r, _ := findRepo(t.real); r != nil {
-		snap.Hold = r.hold(nil, snap.Changed)
-		st := askGit(ctx, r, t.real, t.exclude)
+	git := gitWatch{nested: openRepos(t.workTrees())}
+	git.repo, _ = findRepo(t.real)
+	snap.Hold = git.anyHold(snap.Changed)
+	if r := git.repo; r != nil {
+		st := askAll(ctx, r, git.nested, t.real, t.exclude)
 		snap.Git = st.merge(r.head())
 	}
 	return snap

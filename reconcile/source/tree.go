@@ -51,6 +51,7 @@ type tree struct {
 	loops        []string
 	linksChanged bool
 	dropped      bool // a directory: links may have led through it
+	gitChanged   bool // which directories are the top of a work tree
 }
 
 // dirWatcher is told which directories there are. It keeps its own troubles.
@@ -65,6 +66,7 @@ type dir struct {
 	id        inode
 	gen       uint64
 	linked    bool // reached by a symbolic link
+	git       bool // the top of a work tree of its own, such as a submodule
 	files     map[string]*entry
 	dirs      map[string]*dir
 	links     map[string][]hop // symbolic links in it, and what they depend on

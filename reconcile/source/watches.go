@@ -209,8 +209,11 @@ func (w *watches) route(ev fsnotify.Event) (rel string, roles role, renew bool) 
 		if parent.tree && rel == "" && !hidden(name) {
 			rel = join(parent.rel, name)
 		}
-		if parent.tree && parent.rel == "." && name == ".git" {
+		if parent.tree && name == ".git" {
 			roles |= roleGit
+			if parent.rel != "." {
+				rel = parent.rel // it may have become the top of a work tree, or is no more
+			}
 		}
 	}
 	return rel, roles, renew

@@ -150,6 +150,16 @@ func (s *Store) List(kind string) ([]Object, int64) {
 	return s.tables[kind].list(nil), s.rev
 }
 
+// Failure is why the last commit failed; nil when it did not. It is tried again by itself.
+func (s *Store) Failure() error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	if s.retry == 0 {
+		return nil
+	}
+	return s.failure
+}
+
 // Rev is the newest revision that can be seen.
 func (s *Store) Rev() int64 {
 	s.mu.RLock()

@@ -22,6 +22,8 @@ func newAPIResources(c *command) *cobra.Command {
 				writer := "you"
 				if k.OperatorOnly {
 					writer = "the operator"
+				} else if k.APIOnly {
+					writer = "programs"
 				}
 				rows = append(rows, []string{k.Plural, strings.Join(k.ShortNames, ","), version, fmt.Sprint(k.Namespaced), k.Kind, writer})
 			}

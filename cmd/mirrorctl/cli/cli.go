@@ -116,6 +116,15 @@ Exit codes: 0 done or the same; 1 differs, refused, not ready or false; 2 usage;
 	root.SetHelpCommand(newHelp(root))
 	root.SetHelpCommandGroupID("Help yourself")
 	root.SetCompletionCommandGroupID("Help yourself")
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.Args, completion.RunE = cobra.ArbitraryArgs, func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			return usageError("no completion for %q: want bash, zsh, fish or powershell", args[0])
+		}
+	}
 	return root
 }
 

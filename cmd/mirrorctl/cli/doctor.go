@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // The levels of a finding.
@@ -118,6 +119,8 @@ type hostAnswer struct {
 	State     string          `json:"state"`
 	Manifests string          `json:"manifests"`
 	Warnings  json.RawMessage `json:"warnings"`
+	// Conditions that hold and should not.
+	Conditions []metav1.Condition `json:"conditions"`
 }
 
 // warnings as texts: a list of strings, or of objects with a message.
@@ -145,6 +148,9 @@ func (c *command) checkOperator(ctx context.Context) ([]finding, hostAnswer) {
 		return []finding{fail("", "the operator does not say how it is: %v", err)}, h
 	}
 	out := []finding{ok("operator %s answers, pid %d", h.Version, h.PID)}
+	for _, cond := range h.Conditions {
+		out = append(out, fail("", "%s: %s", cond.Type, cond.Message))
+	}
 	for _, w := range h.warnings() {
 		out = append(out, warn("", "the operator says: %s", w))
 	}

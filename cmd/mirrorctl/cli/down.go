@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"strings"
@@ -84,15 +83,18 @@ func (c *command) askShutdown(ctx context.Context) error {
 	return c.client().callJSON(ctx, request{method: http.MethodPost, path: "/mirroros/shutdown"}, nil)
 }
 
-// waitDown asks for the end and waits until nobody listens on the socket. A watch of the instances shows how far it is; it ends with the
-// operator.
+// waitDown asks for the end and waits for it. A watch of the instances shows how far it is, also when another operator has to finish it.
 func (c *command) waitDown(ctx context.Context, running int) error {
+	var host hostProcesses
+	if err := c.client().getJSON(ctx, "/mirroros/host", &host); err != nil {
+		return err
+	}
 	follow, stop := context.WithCancel(ctx)
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
 		last := -1
-		_ = c.followInstances(follow, "", func(all map[string]*specs.Instance) bool {
+		f := followingInstances("", func(all map[string]*specs.Instance) bool {
 			left := 0
 			for _, i := range all {
 				if i.Status.PID != 0 {
@@ -105,6 +107,8 @@ func (c *command) waitDown(ctx context.Context, running int) error {
 			}
 			return false
 		})
+		f.quiet = true
+		_ = c.follow(follow, f)
 	}()
 	defer func() { stop(); <-ended }()
 	err := c.askShutdown(ctx)
@@ -113,25 +117,28 @@ func (c *command) waitDown(ctx context.Context, running int) error {
 	if errors.As(err, &refused) || errors.As(err, &e) && e.code != exitNoOperator {
 		return err // a connection that breaks off is the operator ending
 	}
-	<-ended
-	return c.waitGone(ctx)
+	return c.waitGone(ctx, host)
 }
 
-// waitGone waits until nobody listens on the socket.
-func (c *command) waitGone(ctx context.Context) error {
+// hostProcesses are the operator and its guardian, by which one that has ended is told from one that is started again.
+type hostProcesses struct {
+	PID         int `json:"pid"`
+	GuardianPID int `json:"guardianPid"`
+}
+
+// waitGone waits until nobody answers and nobody is left who could start an operator: neither the guardian, nor the operator, which becomes
+// one when the guardian dies.
+func (c *command) waitGone(ctx context.Context, host hostProcesses) error {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
-	for path := c.socketPath(); ; {
-		conn, err := (&net.Dialer{}).DialContext(ctx, "unix", path)
-		if err != nil && ctx.Err() == nil {
+	for {
+		err := c.client().getJSON(ctx, "/mirroros/host", &host)
+		if err != nil && ctx.Err() == nil && !alive(host.PID) && !alive(host.GuardianPID) {
 			return nil
-		}
-		if conn != nil {
-			_ = conn.Close()
 		}
 		select {
 		case <-ctx.Done():
-			return timeoutError("timed out: the operator still answers on %s", path)
+			return timeoutError("timed out: the operator still runs, with %s", c.socketPath())
 		case <-tick.C:
 		}
 	}

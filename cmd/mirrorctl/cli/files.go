@@ -20,7 +20,9 @@ const standardInput = "standard input"
 type manifest struct {
 	// path as it is to be shown; dir is where its relative paths start, absolute.
 	path, dir string
-	data      []byte
+	// root is the directory that was given, as it was; empty for a file.
+	root string
+	data []byte
 }
 
 // readManifests reads what -f names: files, directories (every .yaml and .yml below, dot names apart) and - for standard input.
@@ -36,12 +38,16 @@ func (c *command) readManifests(paths []string) ([]manifest, error) {
 			if err != nil {
 				return nil, fmt.Errorf("cannot find the current directory: %v", err)
 			}
-			out = append(out, manifest{standardInput, wd, data})
+			out = append(out, manifest{path: standardInput, dir: wd, data: data})
 			continue
 		}
 		found, err := manifestFiles(p)
 		if err != nil {
 			return nil, err
+		}
+		root := ""
+		if isDirectory(p) {
+			root = p
 		}
 		for _, f := range found {
 			data, err := os.ReadFile(f)
@@ -52,7 +58,7 @@ func (c *command) readManifests(paths []string) ([]manifest, error) {
 			if err != nil {
 				return nil, fmt.Errorf("cannot resolve %q: %v", f, err)
 			}
-			out = append(out, manifest{f, filepath.Dir(abs), data})
+			out = append(out, manifest{f, filepath.Dir(abs), root, data})
 		}
 	}
 	return out, nil

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	"sigs.k8s.io/yaml"
 
@@ -226,6 +227,7 @@ func (f *fixture) Read(_ context.Context, instance string, o apiserver.LogOption
 	if o.Tail >= 0 {
 		all = all[max(0, len(all)-o.Tail):]
 	}
+	o.Begin(0)
 	for _, l := range all {
 		if err := line([]byte(l)); err != nil {
 			return err
@@ -260,9 +262,14 @@ func (f *fixture) Apply(_ context.Context, _, digest string, prune bool) (revisi
 
 func (f *fixture) reload(context.Context, string) error { return nil }
 
-// Info of an operator with one warning.
+// Info of an operator with one warning, and the conditions that the file conditions.yaml of the script says. Its pids are of no process of
+// any host.
 func (f *fixture) Info(context.Context) apiserver.HostInfo {
-	return apiserver.HostInfo{Version: "v0.1.0", PID: 4242, GuardianPID: 4241, State: "/var/lib/mirroros", Manifests: "/srv/stack", Run: "/run/mirroros",
+	var conditions []metav1.Condition
+	if text, err := os.ReadFile(filepath.Join(f.dir, "conditions.yaml")); err == nil {
+		_ = yaml.UnmarshalStrict(text, &conditions)
+	}
+	return apiserver.HostInfo{Conditions: conditions, Version: "v0.1.0", PID: 5000002, GuardianPID: 5000001, State: "/var/lib/mirroros", Manifests: "/srv/stack", Run: "/run/mirroros",
 		Started: testNow.Add(-time.Hour), Capabilities: map[string]any{"pidfs": true, "cgroupV2": "/sys/fs/cgroup/mirroros"},
 		Warnings: []string{"the state directory is nearly full"}}
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -151,22 +150,31 @@ func (c *command) getList(ctx context.Context, o getOptions, k *specs.Kind, name
 		}
 		return printObject(c.Out, o.output, list)
 	}
+	if o.watch {
+		err := c.follow(ctx, (&shown{c: c, o: o, kind: k}).following(path))
+		if ctx.Err() != nil {
+			return nil // interrupted: that is how a watch ends
+		}
+		return err
+	}
 	t, err := c.table(ctx, path)
 	if err != nil {
 		return err
 	}
-	if k.Kind == "Event" {
-		slices.SortStableFunc(t.Rows, byRevision)
-	}
-	if len(t.Rows) == 0 && !o.watch {
+	sortRows(k, t)
+	if len(t.Rows) == 0 {
 		fmt.Fprintf(c.Err, "No %s found.\n", k.Plural)
 		return nil
 	}
 	c.printTable(o, t, "")
-	if !o.watch {
-		return nil
+	return nil
+}
+
+// sortRows puts events into their order; other kinds are in theirs.
+func sortRows(k *specs.Kind, t *metav1.Table) {
+	if k.Kind == "Event" {
+		slices.SortStableFunc(t.Rows, byRevision)
 	}
-	return c.follow(ctx, o, k, t)
 }
 
 // byRevision orders rows by when their objects were last written: for events that is when they last happened, finer than their times tell.
@@ -175,12 +183,13 @@ func byRevision(a, b metav1.TableRow) int {
 }
 
 func rowRevision(r metav1.TableRow) int64 {
-	var o metav1.PartialObjectMetadata
-	if json.Unmarshal(r.Object.Raw, &o) != nil {
-		return 0
-	}
-	n, _ := strconv.ParseInt(o.ResourceVersion, 10, 64)
+	n, _ := strconv.ParseInt(rowObject(r).ResourceVersion, 10, 64)
 	return n
+}
+
+func rowObject(r metav1.TableRow) (o metav1.PartialObjectMetadata) {
+	_ = json.Unmarshal(r.Object.Raw, &o) // one that cannot be read has no name and no revision
+	return o
 }
 
 func (c *command) printTable(o getOptions, t *metav1.Table, prefix string) {
@@ -189,54 +198,6 @@ func (c *command) printTable(o getOptions, t *metav1.Table, prefix string) {
 		h = nil
 	}
 	columns(c.Out, h, rows)
-}
-
-// follow prints a row for each change after the list that t is.
-func (c *command) follow(ctx context.Context, o getOptions, k *specs.Kind, t *metav1.Table) error {
-	q := query(o)
-	sep := "?"
-	if q != "" {
-		sep = "&"
-	}
-	path := kindPath(k, "") + q + sep + "watch=true&resourceVersion=" + t.ResourceVersion
-	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path, accept: tableAccept})
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	dec := json.NewDecoder(res.Body)
-	for {
-		var e struct {
-			Type   string
-			Object json.RawMessage
-		}
-		if err := dec.Decode(&e); err != nil {
-			if ctx.Err() != nil {
-				return nil // interrupted: that is how a watch ends
-			}
-			return fmt.Errorf("the operator ended the watch: %w", noEOF(err))
-		}
-		if e.Type == "BOOKMARK" {
-			continue
-		}
-		if e.Type == "ERROR" {
-			return fmt.Errorf("the watch fell behind; run it again")
-		}
-		var row metav1.Table
-		if err := json.Unmarshal(e.Object, &row); err != nil {
-			return fmt.Errorf("cannot read a watch event: %v", err)
-		}
-		row.ColumnDefinitions = t.ColumnDefinitions
-		o.noHeaders = true
-		c.printTable(o, &row, "")
-	}
-}
-
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return errors.New("it has gone")
-	}
-	return err
 }
 
 // getTables prints named objects as tables, one table for each run of the same kind.

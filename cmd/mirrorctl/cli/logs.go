@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -166,22 +167,95 @@ func (c *command) logInstances(ctx context.Context, o logOptions, args []string)
 	return names, nil
 }
 
+// log prints one log. With follow it goes on where it was when the operator is started again.
 func (c *command) log(ctx context.Context, name, query string, out *lineWriter, prefix string) error {
-	path := kindPath(specs.KindOf("Instance"), name) + "/log?" + query
+	path := kindPath(specs.KindOf("Instance"), name) + "/log?"
+	away := absence{c: c}
+	for place := ""; ; {
+		next, err := c.logPart(ctx, path+query+place, out, prefix)
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil && next == "" && place == "":
+			return c.client().explain(ctx, err)
+		case ctx.Err() != nil:
+			return nil // interrupted: that is how it ends
+		case next == "" && place == "":
+			return err
+		case !strings.Contains(query, "follow=true"):
+			return fmt.Errorf("cannot read the log of %s on: %w", name, err)
+		}
+		if next != "" {
+			away.over()
+			place = "&place=" + next
+		}
+		if err := away.wait(ctx, err); err != nil {
+			return err
+		}
+	}
+}
+
+// logPart prints a log as far as the operator tells it, and answers where to go on; that is empty when nothing was answered.
+func (c *command) logPart(ctx context.Context, path string, out *lineWriter, prefix string) (next string, err error) {
 	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path})
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer res.Body.Close()
+	place, _ := strconv.ParseInt(res.Header.Get("Mirroros-Log-Place"), 10, 64)
+	body := &logBody{r: res.Body, stamped: strings.Contains(path, "timestamps=true")}
 	if prefix == "" {
-		_, err = io.Copy(out, res.Body)
+		_, err = io.Copy(out, body)
 	} else {
-		err = out.copyLines(res.Body, prefix)
+		err = out.copyLines(body, prefix)
 	}
-	if err != nil && ctx.Err() == nil {
-		return fmt.Errorf("cannot read the log of %s on: %w", name, noEOF(err))
+	if body.err != nil && !errors.Is(body.err, io.EOF) {
+		err = errBroken
 	}
-	return nil
+	return strconv.FormatInt(place+body.whole, 10), err
+}
+
+// logBody passes whole lines of a log on, and counts how many bytes of the log they are. A line that was cut off comes again later.
+type logBody struct {
+	r       io.Reader
+	stamped bool // lines begin with a time, which is not in the log
+	whole   int64
+	err     error  // with which r ended
+	line    []byte // begun
+	ready   []byte // to be passed on
+}
+
+func (b *logBody) Read(p []byte) (int, error) {
+	for len(b.ready) == 0 {
+		if b.err != nil {
+			return 0, b.err
+		}
+		var n int
+		buf := make([]byte, 32<<10)
+		n, b.err = b.r.Read(buf)
+		b.line = append(b.line, buf[:n]...)
+		end := bytes.LastIndexByte(b.line, '\n') + 1
+		if errors.Is(b.err, io.EOF) || end == 0 && len(b.line) > 64<<10 {
+			end = len(b.line) // a last line may be without an end, and a long one comes in pieces
+		}
+		b.ready, b.line = b.line[:end:end], b.line[end:]
+		b.count(b.ready)
+	}
+	n := copy(p, b.ready)
+	b.ready = b.ready[n:]
+	return n, nil
+}
+
+func (b *logBody) count(lines []byte) {
+	b.whole += int64(len(lines))
+	if !b.stamped {
+		return
+	}
+	for line := range bytes.Lines(lines) {
+		if stamp, _, ok := bytes.Cut(line, []byte(" ")); ok {
+			b.whole -= int64(len(stamp)) + 1
+		}
+	}
 }
 
 // lineWriter lets several logs write whole lines to one output.

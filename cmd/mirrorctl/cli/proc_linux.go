@@ -41,6 +41,12 @@ func parseStat(pid int, b []byte) (procStat, error) {
 		threads: int(n(17)), rss: n(21) * int64(os.Getpagesize())}, nil
 }
 
+// alive tells whether a process is there.
+func alive(pid int) bool {
+	s, err := readStat(pid)
+	return err == nil && s.state != 'Z' && s.state != 'X'
+}
+
 // leads tells whether pid is alive and leads its own session, as the main process of an instance does. A pid that went to another
 // process since seldom does.
 func leads(pid int) bool {

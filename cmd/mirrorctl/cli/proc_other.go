@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"syscall"
 	"time"
 
 	"mirroros.dev/mirroros/specs"
@@ -17,6 +18,12 @@ func (c *command) execIn(*specs.Instance, []string) error {
 
 func measure(context.Context, []specs.Instance, time.Duration) ([]usage, error) {
 	return nil, errors.New("cannot measure what processes use: that needs Linux")
+}
+
+// alive tells whether a process is there.
+func alive(pid int) bool {
+	err := syscall.Kill(pid, 0)
+	return pid > 0 && (err == nil || errors.Is(err, syscall.EPERM))
 }
 
 // leads cannot be told here.

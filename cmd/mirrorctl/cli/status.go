@@ -20,6 +20,8 @@ type statusAnswer struct {
 	// Ready out of Declared counts processes, those made through the API among them.
 	Ready    int `json:"ready"`
 	Declared int `json:"declared"`
+	// Conditions of the operator that hold and should not, such as DiskPressure.
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Host is there with -o wide.
 	Host object `json:"host,omitempty"`
 }
@@ -70,7 +72,7 @@ func newStatus(c *command) *cobra.Command {
 		Short: "Say what is in force, what is on disk, and what is not ready and why",
 		Long: `status prints a line for each stack (what is in force, what its files hold), what is wrong with the files, what waits for your word,
 how many processes are ready, and a line for each that is not. Exit code 0: all is ready and the files are in force;
-1: something is not ready, or the files are refused or wait; 3: no operator.`,
+1: something is not ready, the files are refused or wait, or the operator is short of disk; 3: no operator.`,
 		Example: `  mirrorctl status
   mirrorctl status -o json | jq -r '.stacks[0].live.commit'
   mirrorctl status > /dev/null || mail -s 'not all is ready' me < /dev/null`,
@@ -96,6 +98,7 @@ func (c *command) status(ctx context.Context, output string) error {
 		if err := c.client().getJSON(ctx, "/mirroros/host", &a.Host); err != nil {
 			return err
 		}
+		delete(a.Host, "conditions") // they are said before
 	}
 	switch output {
 	case "json", "yaml":
@@ -125,6 +128,11 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 		return nil, err
 	}
 	a := &statusAnswer{Stacks: []stackStatus{}, Processes: []processStatus{}, Declared: len(processes)}
+	var host struct{ Conditions []metav1.Condition }
+	if err := c.client().getJSON(ctx, "/mirroros/host", &host); err != nil {
+		return nil, err
+	}
+	a.Conditions = host.Conditions
 	for i := range stacks {
 		a.Stacks = append(a.Stacks, statusOfStack(&stacks[i]))
 	}
@@ -141,7 +149,7 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 
 // good tells whether all is ready, and what is on disk is in force. What is not known yet is not good.
 func (a *statusAnswer) good() bool {
-	return a.Ready == a.Declared && len(a.Stacks) > 0 && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
+	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Conditions) == 0 && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
 		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != "" || !s.inForce()
 	})
 }

@@ -21,6 +21,9 @@ const (
 )
 
 func (c *command) printStatus(a *statusAnswer) {
+	for _, cond := range a.Conditions {
+		fmt.Fprintln(c.Out, paint(c.Out, red, cond.Type)+"  "+oneLine(cond.Message))
+	}
 	for i := range a.Stacks {
 		c.printStack(&a.Stacks[i])
 	}

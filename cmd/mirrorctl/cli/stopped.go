@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -39,56 +38,31 @@ func (c *command) waitStopped(ctx context.Context, targets []target, timeout tim
 // followInstances calls fn with all instances that match the selector (empty: all), at first and after every change, until it is done or
 // ctx ends.
 func (c *command) followInstances(ctx context.Context, selector string, fn func(map[string]*specs.Instance) (done bool)) error {
-	path := kindPath(specs.KindOf("Instance"), "") + "?labelSelector=" + url.QueryEscape(selector)
-	var list struct {
-		Metadata struct{ ResourceVersion string }
-		Items    []specs.Instance
-	}
-	if err := c.client().getJSON(ctx, path, &list); err != nil {
-		return err
-	}
-	all := map[string]*specs.Instance{}
-	for i := range list.Items {
-		all[list.Items[i].Name] = &list.Items[i]
-	}
-	if fn(all) {
-		return nil
-	}
-	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path + "&watch=true&resourceVersion=" + list.Metadata.ResourceVersion})
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	for dec := json.NewDecoder(res.Body); ; {
-		var e watchEvent
-		if err := dec.Decode(&e); err != nil {
-			return watchEnded(ctx, err)
-		}
-		i := &specs.Instance{}
-		if e.Type == "BOOKMARK" || json.Unmarshal(e.Object, i) != nil {
-			continue
-		}
-		switch e.Type {
-		case "DELETED":
-			delete(all, i.Name)
-		case "ERROR":
-			return errors.New("the watch of instances fell behind; run it again")
-		default:
-			all[i.Name] = i
-		}
-		if fn(all) {
-			return nil
-		}
-	}
+	return c.follow(ctx, followingInstances(selector, fn))
 }
 
-// watchEnded says why a watch ended before what it waited for.
-func watchEnded(ctx context.Context, err error) error {
-	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return timeoutError("timed out")
-	case ctx.Err() != nil:
-		return &exitError{exitFalse, "interrupted"}
+func followingInstances(selector string, fn func(map[string]*specs.Instance) (done bool)) following {
+	all := map[string]*specs.Instance{}
+	listed := func(list json.RawMessage) (bool, error) {
+		var l struct{ Items []specs.Instance }
+		if err := json.Unmarshal(list, &l); err != nil {
+			return false, fmt.Errorf("cannot read a list: %v", err)
+		}
+		clear(all)
+		for i := range l.Items {
+			all[l.Items[i].Name] = &l.Items[i]
+		}
+		return fn(all), nil
 	}
-	return &exitError{exitNoOperator, fmt.Sprintf("the operator ended the watch: %v", noEOF(err))}
+	event := func(e watchEvent) (bool, error) {
+		i := &specs.Instance{}
+		if err := json.Unmarshal(e.Object, i); err != nil {
+			return false, fmt.Errorf("cannot read a watch event: %v", err)
+		}
+		if all[i.Name] = i; e.Type == "DELETED" {
+			delete(all, i.Name)
+		}
+		return fn(all), nil
+	}
+	return following{path: kindPath(specs.KindOf("Instance"), "") + "?labelSelector=" + url.QueryEscape(selector), listed: listed, event: event}
 }

@@ -86,7 +86,7 @@ func suspendable(args []string) ([]target, error) {
 		return nil, err
 	}
 	for _, t := range targets {
-		if t.kind.OperatorOnly {
+		if !t.kind.Declarable() {
 			return nil, usageError("%s cannot be suspended: a process or a stack can", t)
 		}
 	}

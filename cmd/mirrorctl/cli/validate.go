@@ -26,6 +26,8 @@ func newValidate(c *command) *cobra.Command {
 		Long: `validate checks files as the operator would: syntax, fields, values, and how the objects of all files fit together.
 Every fault is told at once, with file, line and column. Exit code 0: no fault; 1: faults.
 
+A directory is taken for the operator's manifest directory: what the Stacks in it exclude is passed over.
+
 When only files are given, and no directory, a reference to an object that they do not declare is a note and no fault.`,
 		Example: `  mirrorctl validate
   mirrorctl validate -f ~/stack
@@ -48,11 +50,17 @@ func (c *command) validate(paths []string, output string) error {
 	if err != nil {
 		return err
 	}
-	a := validateAnswer{Files: len(files), Faults: []specs.Fault{}}
-	var docs []*specs.Document
+	var all []loaded
 	for _, f := range files {
-		d, faults := specs.Load(f.path, f.data)
-		docs, a.Faults = append(docs, d...), append(a.Faults, faults...)
+		l := loaded{manifest: f}
+		l.docs, l.faults = specs.Load(f.path, f.data)
+		all = append(all, l)
+	}
+	all = withoutExcluded(all)
+	a := validateAnswer{Files: len(all), Faults: []specs.Fault{}}
+	var docs []*specs.Document
+	for _, f := range all {
+		docs, a.Faults = append(docs, f.docs...), append(a.Faults, f.faults...)
 	}
 	a.Objects = len(docs)
 	set := newDocumentSet(docs)

@@ -50,6 +50,9 @@ func parseGoal(what string) (goal, error) {
 		return func(e watchEvent) (bool, string, error) { return e.Type == "DELETED", "is still there", nil }, nil
 	case "condition":
 		name, status, ok := strings.Cut(rest, "=")
+		if name == "" {
+			return nil, usageError("--for %s: want condition=TYPE[=STATUS]", what)
+		}
 		if !ok {
 			status = "True"
 		}

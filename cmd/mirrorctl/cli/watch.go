@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"net/url"
 	"time"
 
@@ -21,40 +20,16 @@ type watchEvent struct {
 // there is an event of its deletion.
 func (c *command) watch(ctx context.Context, t target, fn func(watchEvent) (done bool, err error)) error {
 	path := kindPath(t.kind, "") + "?" + url.Values{"fieldSelector": {"metadata.name=" + t.name}}.Encode()
-	var list struct {
-		Metadata struct{ ResourceVersion string }
-		Items    []json.RawMessage
-	}
-	if err := c.client().getJSON(ctx, path, &list); err != nil {
-		return err
-	}
-	first := watchEvent{Type: "DELETED", Object: []byte("{}")}
-	if len(list.Items) > 0 {
-		first = watchEvent{Type: "ADDED", Object: list.Items[0]}
-	}
-	if done, err := fn(first); done || err != nil {
-		return err
-	}
-	res, err := c.client().do(ctx, request{method: http.MethodGet, path: path + "&watch=true&resourceVersion=" + list.Metadata.ResourceVersion})
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	for dec := json.NewDecoder(res.Body); ; {
-		var e watchEvent
-		if err := dec.Decode(&e); err != nil {
-			return watchEnded(ctx, err)
+	return c.follow(ctx, following{path: path, event: fn, listed: func(list json.RawMessage) (bool, error) {
+		var l struct{ Items []json.RawMessage }
+		if err := json.Unmarshal(list, &l); err != nil {
+			return false, fmt.Errorf("cannot read a list: %v", err)
 		}
-		switch e.Type {
-		case "BOOKMARK":
-			continue
-		case "ERROR":
-			return fmt.Errorf("the watch of %s fell behind; run it again", t)
+		if len(l.Items) == 0 {
+			return fn(watchEvent{Type: "DELETED", Object: []byte("{}")})
 		}
-		if done, err := fn(e); done || err != nil {
-			return err
-		}
-	}
+		return fn(watchEvent{Type: "ADDED", Object: l.Items[0]})
+	}})
 }
 
 // conditioned is an object of which only the conditions matter.

@@ -87,11 +87,19 @@ func (r *reader) turn() turn {
 	if !t.attached && !hasWriter(r.fd) {
 		n.ended = true
 		if n.until = t.ended; n.until.IsZero() {
-			n.until = is.modified
+			n.until = r.quietSince(is.modified)
 		}
 		n.until = n.until.Add(r.linger)
 	}
 	return n
+}
+
+// quietSince is when a log that nobody saw end was written last; now, at the latest, by a clock that has been set back since.
+func (r *reader) quietSince(modified time.Time) time.Time {
+	if now := time.Now(); !r.modified.Equal(modified) {
+		r.modified, r.quiet = modified, now.Add(-max(0, now.Round(0).Sub(modified)))
+	}
+	return r.quiet
 }
 
 // seekMarks finds the first run that begins at or behind pos and has not been begun.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io/fs"
+	"math"
 	"os"
 	"time"
 
@@ -212,6 +213,12 @@ func timeOf(stamps []stamp, off int64) (time.Time, bool) {
 // set back hides nothing that was written after t.
 func offsetSince(stamps []stamp, t time.Time) int64 {
 	at := t.UnixNano()
+	switch year := t.Year(); { // that far away nanoseconds overflow
+	case year > 2261:
+		at = math.MaxInt64
+	case year < 1678:
+		at = math.MinInt64
+	}
 	off := int64(0)
 	for i := len(stamps) - 1; i >= 0; i-- {
 		if stamps[i].at < at {

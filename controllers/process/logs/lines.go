@@ -14,6 +14,8 @@ type reader struct {
 	gen    int // of the file behind fd
 	runs   int // marks known
 	linger time.Duration
+	// modified is when the log was written last as its file has it, and quiet what quietSince made of it.
+	modified, quiet time.Time
 
 	end   int64 // of the log when reading began
 	pos   int64 // next byte to read

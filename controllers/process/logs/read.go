@@ -50,6 +50,9 @@ func (l *Logs) read(ctx context.Context, id string, o ReadOptions, currentRun bo
 		return fmt.Errorf("cannot read log %q: %w", id, err)
 	}
 	r.begin(from, to)
+	if o.Begin != nil {
+		o.Begin(from)
+	}
 	if err := r.copy(ctx, to); err != nil {
 		return err
 	}
@@ -125,6 +128,12 @@ func (r *reader) span(o ReadOptions, currentRun bool) (from, to int64, err error
 		from = max(from, r.marks[n-1].off)
 	}
 	to = min(to, r.end)
+	if o.From > 0 {
+		if o.From <= to {
+			from = r.lineStart(from, max(from, o.From), 1)
+		}
+		return from, to, nil
+	}
 	if !o.Since.IsZero() {
 		if off := offsetSince(r.stamps, o.Since); off > from {
 			from = r.lineStart(from, min(off, to), 1)

@@ -34,6 +34,11 @@ type ReadOptions struct {
 	Since time.Time
 	// Previous reads the run before the current one instead; ErrNoPrevious when there was none. It does not follow.
 	Previous bool
+	// From begins at this place of the log instead, or at the line that is there: what Begin told, and the bytes passed on since. Where
+	// the log has become shorter it begins with all that is there. Zero is not given.
+	From int64
+	// Begin is called with the place of the first byte, before any line.
+	Begin func(place int64)
 	// Timestamps puts the time of each line before it, RFC 3339 with nanoseconds, as exactly as the time index is.
 	Timestamps bool
 	// Linger overrides Options.Linger.

@@ -8,14 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-// Exec runs a command and succeeds when it exits with 0. It leads a process group of its own, which is killed when the
-// time is over, and when the command itself has ended. Standard input is /dev/null. One that cannot be started is Unknown.
+// Exec runs a command and succeeds when it exits with 0. All that it has started is killed when the time is over, and when the command
+// itself has ended: by Side, and without one only its own process group. Standard input is /dev/null. One that cannot be started is Unknown.
 type Exec struct {
 	// Command and its arguments, without a shell. A program without a slash is looked up in the PATH of Env.
 	Command []string
@@ -25,10 +26,30 @@ type Exec struct {
 	Dir string
 	// Credential to run as; nil keeps ours.
 	Credential *syscall.Credential
+	// Side makes the place where one command runs; nil where there is none.
+	Side func() (Side, error)
 }
 
-// afterKill is how long output may be waited for once the command is dead: something that left its group may hold the pipe.
-const afterKill = 100 * time.Millisecond
+// Side is where a command runs, so that nothing of it outlives it.
+type Side interface {
+	// Prepare has the command started there: by its attributes, or by words that come before its path and arguments, of which the first
+	// is executed instead and has the file reasons as descriptor 3.
+	Prepare(*syscall.SysProcAttr) (words []string, reasons *os.File, err error)
+	// Kill ends all that runs there, of the command with that pid.
+	Kill(pid int) error
+	// Close ends what is left, and answers why the command could not be executed, if it could not.
+	Close() error
+}
+
+// group is the place of a command that has no other.
+type group struct{}
+
+func (group) Prepare(*syscall.SysProcAttr) ([]string, *os.File, error) { return nil, nil, nil }
+func (group) Kill(pid int) error                                       { return killGroup(pid) }
+func (group) Close() error                                             { return nil }
+
+// afterKill is how long output may be waited for once the command is dead, or was to be: something that left its group may hold the pipe.
+const afterKill = 500 * time.Millisecond
 
 func (e *Exec) run(ctx context.Context) Result {
 	if len(e.Command) == 0 {
@@ -43,16 +64,41 @@ func (e *Exec) run(ctx context.Context) Result {
 	cmd.Args, cmd.Env, cmd.Dir = e.Command, append([]string{}, e.Env...), e.Dir
 	cmd.Stdout, cmd.Stderr = &out, &out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: e.Credential}
-	cmd.Cancel = func() error { return killGroup(cmd.Process.Pid) }
 	cmd.WaitDelay = afterKill
-	if err := cmd.Start(); err != nil {
-		return Result{Unknown, "cannot run the command: " + reason(err)}
-	}
-	err = wait(cmd)
-	if errors.Is(err, exec.ErrWaitDelay) {
-		err = nil // it exited with 0 and left its output open
+	err, failed := e.runIn(cmd)
+	if failed != nil {
+		return Result{Unknown, "cannot run the command: " + reason(failed)}
 	}
 	return e.judge(ctx, err, out.String())
+}
+
+// runIn runs a command in its place, and answers how it ended, or why it did not even begin.
+func (e *Exec) runIn(cmd *exec.Cmd) (ended, failed error) {
+	var side Side = group{}
+	if e.Side != nil {
+		var err error
+		if side, err = e.Side(); err != nil {
+			return nil, err
+		}
+	}
+	cmd.Cancel = func() error { return side.Kill(cmd.Process.Pid) }
+	words, reasons, err := side.Prepare(cmd.SysProcAttr)
+	if len(words) > 0 {
+		cmd.Args = slices.Concat(words, []string{cmd.Path}, cmd.Args)
+		cmd.Path, cmd.ExtraFiles = words[0], []*os.File{reasons}
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		_ = side.Close()
+		return nil, err
+	}
+	ended = wait(cmd, side)
+	if errors.Is(ended, exec.ErrWaitDelay) {
+		ended = nil // it exited with 0 and left its output open
+	}
+	return ended, side.Close()
 }
 
 func (e *Exec) judge(ctx context.Context, err error, output string) Result {

@@ -5,8 +5,8 @@ package probe
 import "os/exec"
 
 // wait reaps a command and kills what it left behind.
-func wait(cmd *exec.Cmd) error {
+func wait(cmd *exec.Cmd, side Side) error {
 	err := cmd.Wait()
-	_ = killGroup(cmd.Process.Pid)
+	_ = side.Kill(cmd.Process.Pid)
 	return err
 }

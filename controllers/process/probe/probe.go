@@ -74,7 +74,7 @@ func (p Probe) Run(ctx context.Context) Result {
 	switch {
 	case r.Status == Success:
 	case ctx.Err() != nil:
-		r = Result{Unknown, "the probe was broken off"}
+		r = Result{Unknown, "it was broken off"}
 	case within.Err() != nil:
 		r.Output = strings.TrimRight(fmt.Sprintf("no answer within %s: %s", timeout, r.Output), ": ")
 	}

@@ -88,7 +88,10 @@ func (r *Runner) resolve(c *claim) (*proc, error) {
 	switch {
 	case c.Boot != r.boot:
 		p.cgroup, p.phase, p.Exit = "", ended, c.exit
-		if c.exit == nil {
+		p.StartedAwake, p.AnnouncedAwake, p.StoppingAwake = 0, 0, 0
+		if c.exit != nil {
+			c.exit.Awake = 0
+		} else {
 			p.Exit = &Exit{Rebooted: true, At: time.Now().Add(-bootClock())}
 		}
 	case c.exit != nil:
@@ -114,6 +117,7 @@ func (r *Runner) hold(p *proc) {
 	p.pidfd, p.phase = fd, asking
 	if r.ask(p); p.phase == asking {
 		p.phase = running
+		sweepSides(p.cgroup)
 		r.attend(p)
 	}
 }

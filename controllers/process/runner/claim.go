@@ -42,13 +42,14 @@ type claim struct {
 	Note    []byte `json:"note,omitempty"`
 	Cgroup  string `json:"cgroup,omitempty"` // directory, "" when the child claims for itself
 	Clock   int64  `json:"clock"`            // boot clock, ns
+	Awake   int64  `json:"awake,omitempty"`  // awake clock, ns
 	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
 
-	home     uint64 // inode of Cgroup, while this operator made it
-	ident    identity
-	stopping time.Time
-	exit     *Exit
-	void     bool // it did not take place and never will
+	home                uint64 // inode of Cgroup, while this operator made it
+	ident               identity
+	announced, stopping moment
+	exit                *Exit
+	void                bool // it did not take place and never will
 }
 
 // name is the run's name, and its cgroup's.
@@ -69,7 +70,29 @@ func pidLine(i identity, started int64) []byte {
 	return fmt.Appendf(nil, "\npid %d %d %d %d .\n", i.pid, i.start, i.ino, started)
 }
 
-func stopLine(t time.Time) []byte { return fmt.Appendf(nil, "\nstop %d .\n", t.UnixNano()) }
+// moment is a time on the wall's clock, for people, and on the awake clock, for deadlines.
+type moment struct {
+	wall  time.Time
+	awake time.Duration
+}
+
+// momentOf reads one; earlier versions wrote the wall time only.
+func momentOf(n []int64) moment {
+	m := moment{wall: time.Unix(0, n[0])}
+	if len(n) > 1 {
+		m.awake = time.Duration(n[1])
+	}
+	return m
+}
+
+func stopLine(m moment) []byte { return timeLine("stop", m) }
+
+// announceLine tells that a stop has begun and its signal is to come.
+func announceLine(m moment) []byte { return timeLine("announce", m) }
+
+func timeLine(word string, m moment) []byte {
+	return fmt.Appendf(nil, "\n%s %d %d .\n", word, m.wall.UnixNano(), m.awake)
+}
 
 func voidLine() []byte { return []byte("\nvoid .\n") }
 
@@ -85,7 +108,7 @@ func exitLine(e *Exit) []byte {
 	default:
 		code, status = cldExited, e.Code
 	}
-	return fmt.Appendf(nil, "\nexit %d %d %d .\n", code, status, e.At.UnixNano())
+	return fmt.Appendf(nil, "\nexit %d %d %d %d .\n", code, status, e.At.UnixNano(), e.Awake)
 }
 
 // parseClaims reads a claim file: its runs, the first one first.
@@ -105,8 +128,8 @@ func parseClaims(data []byte) []*claim {
 	return all
 }
 
-// add takes in one whole line; one that it does not understand is ignored. The first of a sort counts, and no process can
-// claim what is void.
+// add takes in one whole line; one that it does not understand is ignored. The first of a sort counts, but for announcements: a stop
+// that is announced may not come. No process can claim what is void.
 func (c *claim) add(line string) {
 	f := strings.Fields(line)
 	n := make([]int64, 0, 4)
@@ -120,10 +143,12 @@ func (c *claim) add(line string) {
 	switch {
 	case len(n) == 4 && f[0] == "pid" && n[3] == c.Started && c.ident.pid == 0 && !c.void:
 		c.ident = identity{pid: int(n[0]), start: uint64(n[1]), ino: uint64(n[2])}
-	case len(n) == 1 && f[0] == "stop" && c.stopping.IsZero():
-		c.stopping = time.Unix(0, n[0])
-	case len(n) == 3 && f[0] == "exit" && c.exit == nil:
-		c.exit = exitOf(int(n[0]), int(n[1]), time.Unix(0, n[2]))
+	case len(n) > 0 && f[0] == "announce":
+		c.announced = momentOf(n)
+	case len(n) > 0 && f[0] == "stop" && c.stopping.wall.IsZero():
+		c.stopping = momentOf(n)
+	case len(n) > 2 && f[0] == "exit" && c.exit == nil:
+		c.exit = exitOf(int(n[0]), int(n[1]), momentOf(n[2:]))
 	case len(f) == 1 && f[0] == "void" && c.ident.pid == 0:
 		c.void = true
 	}
@@ -137,8 +162,8 @@ const (
 )
 
 // exitOf makes an Exit from si_code and si_status.
-func exitOf(code, status int, at time.Time) *Exit {
-	e := &Exit{Known: true, At: at}
+func exitOf(code, status int, at moment) *Exit {
+	e := &Exit{Known: true, At: at.wall, Awake: at.awake}
 	switch code {
 	case cldExited:
 		e.Code = status
@@ -158,7 +183,8 @@ type record struct {
 	exit   *Exit
 }
 
-// parseRecord reads an exit record: name PID-STARTTIME, text "exit CODE STATUS NANOSECONDS INODE CGROUP".
+// parseRecord reads an exit record: name PID-STARTTIME, text "exit CODE STATUS NANOSECONDS/AWAKE INODE CGROUP". A guardian that began
+// before an upgrade leaves /AWAKE out.
 func parseRecord(name string, data []byte) (record, bool) {
 	text, whole := strings.CutSuffix(string(data), "\n")
 	f := strings.SplitN(text, " ", 6)
@@ -166,8 +192,12 @@ func parseRecord(name string, data []byte) (record, bool) {
 	if !whole || !ok || len(f) != 6 || f[0] != "exit" {
 		return record{}, false
 	}
-	var n [5]int64
-	for i, s := range []string{f[1], f[2], f[3], f[4], pid} {
+	wall, awake, found := strings.Cut(f[3], "/")
+	if !found {
+		awake = "0"
+	}
+	var n [6]int64
+	for i, s := range []string{f[1], f[2], wall, awake, f[4], pid} {
 		v, err := strconv.ParseInt(s, 10, 64)
 		if err != nil {
 			return record{}, false
@@ -177,8 +207,8 @@ func parseRecord(name string, data []byte) (record, bool) {
 	st, err := strconv.ParseUint(start, 10, 64)
 	return record{
 		file:   name,
-		ident:  identity{pid: int(n[4]), start: st, ino: uint64(n[3])},
+		ident:  identity{pid: int(n[5]), start: st, ino: uint64(n[4])},
 		cgroup: strings.TrimSuffix(f[5], " (deleted)"),
-		exit:   exitOf(int(n[0]), int(n[1]), time.Unix(0, n[2])),
+		exit:   exitOf(int(n[0]), int(n[1]), momentOf(n[2:4])),
 	}, err == nil
 }

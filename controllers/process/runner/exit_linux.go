@@ -81,7 +81,8 @@ func (r *Runner) takeRecord(p *proc) *Exit {
 
 // unknown settles a run whose exit nobody can tell.
 func (r *Runner) unknown(p *proc) {
-	e := &Exit{At: time.Now()}
+	now := present()
+	e := &Exit{At: now.wall, Awake: now.awake}
 	r.note(p, exitLine(e))
 	r.settle(p, e)
 }

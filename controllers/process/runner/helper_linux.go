@@ -41,13 +41,18 @@ func (r *Runner) startHelped(s Spec, c *claim, _ int) (int, error) {
 func helperArgs(s Spec, file string, started int64) []string {
 	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s)}
 	if c := s.Credential; c != nil {
-		groups := make([]string, len(c.Groups))
-		for i, g := range c.Groups {
-			groups[i] = strconv.FormatUint(uint64(g), 10)
-		}
-		args = append(args, "-u", fmt.Sprintf("%d:%d:%s", c.Uid, c.Gid, strings.Join(groups, ",")))
+		args = append(args, "-u", userWord(c))
 	}
 	return append(append(args, file, strconv.FormatInt(started, 10), "--", s.Path), s.Argv...)
+}
+
+// userWord is UID:GID:GROUPS, as mirrorguard takes it.
+func userWord(c *syscall.Credential) string {
+	groups := make([]string, len(c.Groups))
+	for i, g := range c.Groups {
+		groups[i] = strconv.FormatUint(uint64(g), 10)
+	}
+	return fmt.Sprintf("%d:%d:%s", c.Uid, c.Gid, strings.Join(groups, ","))
 }
 
 // hear waits until the helper became the program, which closes the pipe, or told why not.

@@ -12,6 +12,23 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// Announce records durably that a stop of the run begins now, and its signal comes later: the grace period counts from now, also in a later
+// operator.
+func (r *Runner) Announce(id string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	p, err := r.alive("stop", id)
+	if err != nil {
+		return err
+	}
+	now := present()
+	p.Announced, p.AnnouncedAwake = now.wall, now.awake
+	if err := r.add(id, announceLine(now)); err != nil {
+		return fmt.Errorf("cannot note that %q is to be stopped: %w", id, err)
+	}
+	return nil
+}
+
 // Stop records durably that the run is to end, and then sends sig to its process group. A second call sends nothing, also in a
 // later operator. The record comes first: an operator killed in between has recorded and not sent, and the grace period ends it.
 // When it cannot be written (a full disk) the signal is sent all the same: to be stopped without one would be worse than twice.
@@ -22,11 +39,11 @@ func (r *Runner) Stop(id string, sig syscall.Signal) error {
 	if err != nil || !p.Stopping.IsZero() {
 		return err
 	}
-	now := time.Now()
+	now := present()
 	if err := r.add(id, stopLine(now)); err != nil {
 		r.o.Log.Error(err, "cannot write to a claim that its run is being stopped", "instance", id)
 	}
-	p.Stopping = now
+	p.Stopping, p.StoppingAwake = now.wall, now.awake
 	if err := r.killGroup(p, sig); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("cannot stop %q: %w", id, err)
 	}
@@ -109,18 +126,7 @@ func (r *Runner) killGroup(p *proc, sig syscall.Signal) error {
 
 // killCgroup kills all processes of the run's cgroup and those below it at once, also those that fork meanwhile.
 func (r *Runner) killCgroup(p *proc) bool {
-	if p.cgroup == "" {
-		return false
-	}
-	if os.WriteFile(p.cgroup+"/cgroup.kill", []byte("1"), 0) == nil {
-		return true
-	}
-	for _, pid := range members(p.cgroup) {
-		if s, err := readStat(pid); err == nil && inCgroup(cgroupOf(pid), p.cgroup) {
-			killExactly(s)
-		}
-	}
-	return false
+	return p.cgroup != "" && killAllIn(p.cgroup)
 }
 
 // killRest does one round of killing after the main process ended, and tells how many are left. It arranges for the next round.

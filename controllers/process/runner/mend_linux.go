@@ -14,14 +14,17 @@ import (
 func (r *Runner) renew(p *proc) (int, error) {
 	c := &claim{
 		Boot: r.boot, ID: p.ID, Attempt: p.Attempt, Owner: p.Owner, Hash: p.Hash, Note: p.Note,
-		Cgroup: p.cgroup, Started: p.Started.UnixNano(), Clock: int64(p.Boot),
+		Cgroup: p.cgroup, Started: p.Started.UnixNano(), Clock: int64(p.Boot), Awake: int64(p.StartedAwake),
 	}
 	text := c.header()
 	if p.ident.pid != 0 {
 		text = append(text, pidLine(p.ident, c.Started)...)
 	}
+	if !p.Announced.IsZero() {
+		text = append(text, announceLine(moment{p.Announced, p.AnnouncedAwake})...)
+	}
 	if !p.Stopping.IsZero() {
-		text = append(text, stopLine(p.Stopping)...)
+		text = append(text, stopLine(moment{p.Stopping, p.StoppingAwake})...)
 	}
 	if p.Exit != nil {
 		text = append(text, exitLine(p.Exit)...)

@@ -179,7 +179,7 @@ func exitByWait(fd int) (*Exit, error) {
 	if at(fields) == 0 {
 		return nil, unix.EAGAIN
 	}
-	return exitOf(int(si.Code), at(fields+8), time.Now()), nil
+	return exitOf(int(si.Code), at(fields+8), present()), nil
 }
 
 // reap lets go of a child that ended.
@@ -195,7 +195,8 @@ func exitByInfo(fd int) (*Exit, bool) {
 		return nil, false
 	}
 	ws := syscall.WaitStatus(info.exit)
-	e := &Exit{Known: true, At: time.Now()}
+	now := present()
+	e := &Exit{Known: true, At: now.wall, Awake: now.awake}
 	if ws.Signaled() {
 		e.Signal, e.Core = ws.Signal(), ws.CoreDump()
 	} else {
@@ -224,12 +225,29 @@ func infoOf(fd int) (pidfdInfo, bool) {
 }
 
 // bootClock is the time since the host started, with the time it slept.
-func bootClock() time.Duration {
+func bootClock() time.Duration { return clock(unix.CLOCK_BOOTTIME) }
+
+// awakeClock is the time since the host started, without the time it slept: what Go's monotonic readings count.
+func awakeClock() time.Duration { return clock(unix.CLOCK_MONOTONIC) }
+
+func clock(which int32) time.Duration {
 	var ts unix.Timespec
-	if unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts) != nil {
+	if unix.ClockGettime(which, &ts) != nil {
 		return 0
 	}
 	return time.Duration(ts.Nano())
+}
+
+// present is now.
+func present() moment { return moment{time.Now(), awakeClock()} }
+
+// AwakeAt is the time of a reading of the awake clock in this boot, as Go counts: what lies between it and time.Now is the time that the
+// host was awake, however the wall clock was set meanwhile. Zero for a reading of 0.
+func AwakeAt(reading time.Duration) time.Time {
+	if reading == 0 {
+		return time.Time{}
+	}
+	return time.Now().Add(reading - awakeClock())
 }
 
 func bootID() (string, error) {

@@ -70,7 +70,8 @@ func newProc(c *claim) *proc {
 	return &proc{
 		Instance: Instance{
 			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid,
-			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), Stopping: c.stopping,
+			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), StartedAwake: time.Duration(c.Awake),
+			Announced: c.announced.wall, AnnouncedAwake: c.announced.awake, Stopping: c.stopping.wall, StoppingAwake: c.stopping.awake,
 		},
 		ident: c.ident, cgroup: c.Cgroup, home: c.home, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
 	}

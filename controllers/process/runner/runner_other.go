@@ -5,9 +5,14 @@ package runner
 import (
 	"context"
 	"fmt"
+	"os"
 	"runtime"
 	"syscall"
+	"time"
 )
+
+// AwakeAt knows no reading of another process' here.
+func AwakeAt(time.Duration) time.Time { return time.Time{} }
 
 // Runner holds nothing on this system.
 type Runner struct{ err error }
@@ -32,6 +37,9 @@ func (r *Runner) Get(string) (Instance, bool) { return Instance{}, false }
 // Start returns an error.
 func (r *Runner) Start(Spec) (Instance, error) { return Instance{}, r.err }
 
+// Announce returns an error.
+func (r *Runner) Announce(string) error { return r.err }
+
 // Stop returns an error.
 func (r *Runner) Stop(string, syscall.Signal) error { return r.err }
 
@@ -43,6 +51,21 @@ func (r *Runner) Kill(string) error { return r.err }
 
 // Forget returns an error.
 func (r *Runner) Forget(string) error { return r.err }
+
+// Side does not exist here.
+type Side struct{}
+
+// Beside returns an error.
+func (r *Runner) Beside(string) (*Side, error) { return nil, r.err }
+
+// Prepare changes nothing.
+func (*Side) Prepare(*syscall.SysProcAttr) ([]string, *os.File, error) { return nil, nil, nil }
+
+// Kill kills the command's group.
+func (*Side) Kill(pid int) error { return syscall.Kill(-pid, syscall.SIGKILL) }
+
+// Close does nothing.
+func (*Side) Close() error { return nil }
 
 // Capabilities is empty.
 func (r *Runner) Capabilities() Capabilities { return Capabilities{} }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -392,6 +393,41 @@ var _ = Describe("Runner", func() {
 			Expect(g.exit("live").Exit.Code).To(Equal(7))
 		})
 
+		It("knows when things were by the awake clock, however the wall clock was set", func() {
+			g.start("live", 1, "trap say:ready wait")
+			g.start("short", 1, "exit:41")
+			g.exit("short")
+			g.output("live", "ready")
+			Expect(g.Announce("live")).To(Succeed())
+			Expect(g.Stop("live", 0)).To(Succeed())
+			now := time.Now()
+			g.stop()
+			hour := regexp.MustCompile(`\d{19}`) // as if the clock had been set an hour ahead since
+			for _, id := range []string{"live", "short"} {
+				data, err := os.ReadFile(g.state + "/claims/" + id)
+				Expect(err).NotTo(HaveOccurred())
+				data = hour.ReplaceAllFunc(data, func(b []byte) []byte {
+					n, err := strconv.ParseInt(string(b), 10, 64)
+					Expect(err).NotTo(HaveOccurred())
+					return strconv.AppendInt(nil, n-int64(time.Hour), 10)
+				})
+				Expect(os.WriteFile(g.state+"/claims/"+id, data, 0o600)).To(Succeed())
+			}
+			g = open(g.state, parent)
+			soon := func(reading time.Duration) { Expect(runner.AwakeAt(reading)).To(BeTemporally("~", now, time.Minute)) }
+			live, _ := g.Get("live")
+			short, _ := g.Get("short")
+			for _, wall := range []time.Time{live.Started, live.Announced, live.Stopping, short.Exit.At} {
+				Expect(wall).To(BeTemporally("~", now.Add(-time.Hour), time.Minute))
+			}
+			soon(live.StartedAwake)
+			soon(live.AnnouncedAwake)
+			soon(live.StoppingAwake)
+			soon(short.Exit.Awake)
+			Expect(g.Signal("live", syscall.SIGTERM)).To(Succeed())
+			g.exit("live")
+		})
+
 		It("leaves a process alone that has the number of an ended one", func() {
 			g.start("a", 1, "wait")
 			g.stop()
@@ -426,7 +462,8 @@ var _ = Describe("Runner", func() {
 			earlier := strings.Replace(line, strings.TrimSpace(string(boot)), "earlier", 1)
 			Expect(os.WriteFile(file, []byte(earlier), 0o600)).To(Succeed())
 			i, _ := open(g.state, parent).Get("a")
-			Expect(i.Exit).To(HaveValue(And(HaveField("Known", false), HaveField("Rebooted", true))))
+			Expect(i.Exit).To(HaveValue(And(HaveField("Known", false), HaveField("Rebooted", true), HaveField("Awake", BeZero()))))
+			Expect(i.StartedAwake).To(BeZero(), "the awake clock began anew")
 		})
 
 		It("forgets a run that never began, and a torn header", func() {

@@ -77,7 +77,7 @@ func (r *Runner) reserve(s Spec) (*proc, error) {
 func (r *Runner) begin(s Spec, old *proc) (*proc, error) {
 	c := &claim{
 		Boot: r.boot, ID: s.ID, Attempt: s.Attempt, Owner: s.Owner, Hash: s.Hash, Note: slices.Clone(s.Note),
-		Started: time.Now().UnixNano(), Clock: int64(bootClock()),
+		Started: time.Now().UnixNano(), Clock: int64(bootClock()), Awake: int64(awakeClock()),
 	}
 	start := r.startHelped
 	if r.caps.CgroupV2 != "" {

@@ -69,13 +69,16 @@ type Instance struct {
 
 	// PID of the main process; 0 before it is known.
 	PID int
-	// Started is wall time. Boot is the boot clock's reading at the start, for ages that do not follow steps of the wall clock.
-	Started time.Time
-	Boot    time.Duration
+	// Started is wall time. Boot is the boot clock's reading at the start, for ages that do not follow steps of the wall clock, and
+	// StartedAwake that of the awake clock, for deadlines: [AwakeAt]. It is 0 when it is not known, or of another boot.
+	Started      time.Time
+	Boot         time.Duration
+	StartedAwake time.Duration
 	// Adopted: the run was started by an earlier operator.
 	Adopted bool
-	// Stopping is when Stop was first called, zero before; it survives the operator.
-	Stopping time.Time
+	// Announced is when Announce was last called, and Stopping when Stop was first; zero before. Both survive the operator.
+	Announced, Stopping           time.Time
+	AnnouncedAwake, StoppingAwake time.Duration
 	// Exit is nil while the main process lives.
 	Exit *Exit
 	// Stray counts processes of its tree that could not be killed or left its cgroup.
@@ -93,8 +96,9 @@ type Exit struct {
 	Signal syscall.Signal
 	// Core: a core was dumped.
 	Core bool
-	// At is wall time.
-	At time.Time
+	// At is wall time, Awake the awake clock's reading then; 0 when it is not known, or of another boot.
+	At    time.Time
+	Awake time.Duration
 }
 
 // Capabilities is what this host gives, found by doing, once at Open.
