@@ -46,6 +46,8 @@ type Gate interface {
 	// answers the path. TokenFile is that path.
 	Begin(instance, principal string, uid, gid int) (file string, err error)
 	TokenFile(instance string) string
+	// Settle waits until what was given is in force at every gate that answers, or until ctx ends.
+	Settle(ctx context.Context) error
 	// InstanceToken makes a further token of an instance that is about to start; ttl 0 is as long as its principal may have one.
 	InstanceToken(instance, principal string, ttl time.Duration) (string, error)
 }

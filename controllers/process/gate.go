@@ -1,7 +1,9 @@
 package process
 
 import (
+	"context"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -192,6 +194,23 @@ func (r *Reconciler) admission(s subject) subject {
 		return text, nil
 	}
 	return s
+}
+
+// settlePatience is how long a start waits until the gates know its tokens; a gate that is slower refuses what comes before.
+const settlePatience = 500 * time.Millisecond
+
+// awaitGates has the gates know an instance before it runs, when it is declared to call them: its first call must not find its token unknown.
+func (r *Reconciler) awaitGates(p *specs.Process) {
+	calls := p.Spec.Principal != "" || p.Spec.Proxy != nil || len(gateNeeds(p)) > 0 ||
+		slices.ContainsFunc(p.Spec.Env, func(e specs.EnvVar) bool { return e.ValueFrom != nil && e.ValueFrom.Token != nil })
+	if r.o.Gate == nil || !calls || !r.o.Gate.Active() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), settlePatience)
+	defer cancel()
+	if err := r.o.Gate.Settle(ctx); err != nil {
+		r.o.Log.Info("An instance starts before the gates know it", "process", p.Name, "cause", err.Error())
+	}
 }
 
 // kind of what is depended on.

@@ -46,6 +46,13 @@ func (g *fakeGate) Drain(ctx context.Context, addresses []string) {
 	}
 }
 
+func (g *fakeGate) Settle(context.Context) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.made = append(g.made, "in force")
+	return nil
+}
+
 func (g *fakeGate) Begin(instance, principal string, _, _ int) (string, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -96,7 +103,7 @@ var _ = Describe("a process and the gates", func() {
 		Expect(env).To(ContainElement("MIRROROS_GATE_FRONT=http://127.0.0.1:8088"))
 		Expect(env).To(ContainElement(HavePrefix("MIRROROS_TOKEN_FILE=/run/tokens/agent-")))
 		Expect(env).To(ContainElement("KEY=mgt_0123456789abcdefghij"))
-		Expect(g.made).To(Equal([]string{"file coder", "token coder 1h0m0s"}))
+		Expect(g.made).To(Equal([]string{"file coder", "token coder 1h0m0s", "in force"}))
 	})
 
 	It("is its own principal when it names none", func() {

@@ -36,6 +36,7 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 			return f
 		}
 	}
+	r.awaitGates(o.Process)
 	n := r.noteFor(m, o, a, res, given)
 	return r.run(im, a, res, n, o)
 }
