@@ -30,6 +30,7 @@ type Log struct {
 	// next are the records that wait; awake tells that the writer knows.
 	next   *batch
 	awake  bool
+	posted bool // a timer will wake the writer
 	sync   bool
 	closed bool
 	// failed is what became of a posted record, for the next Write.

@@ -15,7 +15,8 @@ const maxWaiting = 8 << 20
 type batch struct {
 	body    []byte
 	records []waiting
-	posted  bool
+	// posted and waited: some were posted, somebody waits for some. The disk is waited for only with the latter.
+	posted, waited bool
 	// done is closed when err says what became of all of them.
 	done chan struct{}
 	err  error
@@ -38,6 +39,9 @@ func (b *batch) again() *batch {
 	b.body, b.records = nil, nil
 	return n
 }
+
+// postPatience is how long a posted record waits for company.
+const postPatience = 5 * time.Millisecond
 
 var (
 	errClosed = errors.New("cannot record: the audit log is closed")
@@ -99,10 +103,15 @@ func (l *Log) add(at time.Time, body []byte, post bool) (*batch, error) {
 	b := l.next
 	b.body = append(b.body, body...)
 	b.records = append(b.records, waiting{at, len(b.body)})
-	b.posted = b.posted || post
-	if !l.awake {
+	b.posted, b.waited = b.posted || post, b.waited || !post
+	switch {
+	case l.awake:
+	case !post:
 		l.awake = true
 		l.poke()
+	case !l.posted: // it goes along with the next Write; where none comes, by itself
+		l.posted = true
+		time.AfterFunc(postPatience, l.poke)
 	}
 	return b, nil
 }
@@ -162,7 +171,8 @@ func (l *Log) take(empty *batch) (b *batch, sync bool) {
 		return nil, false
 	}
 	b, l.next = l.next, empty
-	return b, l.sync
+	l.posted = false
+	return b, l.sync && b.waited
 }
 
 // finished tells that nothing comes any more.
