@@ -3,6 +3,7 @@ package source
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,7 +16,7 @@ type hop struct{ dir, name string }
 const maxLinks = 40
 
 // resolve follows an absolute path to where it really is, and tells what it depends on. The last hop is the end itself, or what is
-// missing; the others are links. Directories above a hop that are no links are not among them.
+// missing or no directory; the others are links. Directories above a hop that are no links are not among them.
 func resolve(path string) (real string, hops []hop, err error) {
 	real = "/"
 	rest := strings.Split(path, "/")
@@ -31,7 +32,10 @@ func resolve(path string) (real string, hops []hop, err error) {
 		}
 		at := filepath.Join(real, name)
 		var st unix.Stat_t
-		if err := unix.Lstat(at, &st); err != nil {
+		switch err := unix.Lstat(at, &st); {
+		case err == unix.ENOTDIR: // what stands where a directory should be must change first
+			return at, append(hops, hop{filepath.Dir(real), filepath.Base(real)}), err
+		case err != nil:
 			return at, append(hops, hop{real, name}), err
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
@@ -52,6 +56,23 @@ func resolve(path string) (real string, hops []hop, err error) {
 		rest = append(strings.Split(target, "/"), rest...)
 	}
 	return real, append(hops, hop{filepath.Dir(real), filepath.Base(real)}), nil
+}
+
+// follow resolves a path, and tells what is at its end.
+func follow(path string) (real string, hops []hop, st stamp, err error) {
+	real, hops, err = resolve(path)
+	if err == nil {
+		st, err = stat(real)
+	}
+	return real, hops, st, err
+}
+
+// through tells whether one of the hops is in, or is, one of the directories.
+func through(hops []hop, dirs []string) bool {
+	return slices.ContainsFunc(hops, func(h hop) bool {
+		at := filepath.Join(h.dir, h.name)
+		return slices.ContainsFunc(dirs, func(dir string) bool { return within(at, dir) })
+	})
 }
 
 // within tells whether path is dir or below it.
