@@ -9,15 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hop is a name in a directory that decides where a path leads: a symbolic link on the way, or the end of it.
+// hop is a name in a directory that decides where a path leads: a symbolic link on the way, a directory, or the end of it.
 type hop struct{ dir, name string }
 
 // maxLinks is the kernel's own limit.
 const maxLinks = 40
 
 // resolve follows an absolute path to where it really is, and tells what it depends on. The last hop is the end itself, or what is
-// missing or no directory; the others are links. Directories above a hop that are no links are not among them.
-func resolve(path string) (real string, hops []hop, err error) {
+// missing or no directory; the others are links, and the directories that are in one called inside. Other directories above a hop are
+// not among them: to watch those is to wake up for whatever happens in /tmp or a home.
+func resolve(path, inside string) (real string, hops []hop, err error) {
 	real = "/"
 	rest := strings.Split(path, "/")
 	for links := 0; len(rest) > 0; {
@@ -39,6 +40,9 @@ func resolve(path string) (real string, hops []hop, err error) {
 			return at, append(hops, hop{real, name}), err
 		}
 		if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+			if inside != "" && len(rest) > 0 && within(real, inside) {
+				hops = append(hops, hop{real, name})
+			}
 			real = at
 			continue
 		}
@@ -58,9 +62,9 @@ func resolve(path string) (real string, hops []hop, err error) {
 	return real, append(hops, hop{filepath.Dir(real), filepath.Base(real)}), nil
 }
 
-// follow resolves a path, and tells what is at its end.
-func follow(path string) (real string, hops []hop, st stamp, err error) {
-	real, hops, err = resolve(path)
+// follow resolves a link of the tree, and tells what is at its end.
+func (t *tree) follow(path string) (real string, hops []hop, st stamp, err error) {
+	real, hops, err = resolve(path, t.real)
 	if err == nil {
 		st, err = stat(real)
 	}

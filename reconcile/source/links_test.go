@@ -129,6 +129,24 @@ var _ = Describe("A symbolic link to a file", func() {
 		Expect(content(l, "link.yaml")).To(Equal("third"))
 	})
 
+	It("is looked at again when a hidden directory further up became another", func() {
+		l, root := stepped(".a/x/f.yaml", ".a/x/f.yaml")
+		Expect(content(l, "link.yaml")).To(Equal("of .a/x/f.yaml"))
+		a, out := filepath.Join(root, ".a"), GinkgoT().TempDir()
+		write(filepath.Join(out, "x/f.yaml"), "second")
+		Expect(os.Rename(a, filepath.Join(root, ".old"))).To(Succeed())
+		Expect(os.Rename(out, a)).To(Succeed())
+		noteUntil(l, a)
+		noteUntil(l, a)
+		stepNow(l)
+		stepNow(l)
+		Expect(content(l, "link.yaml")).To(Equal("second"))
+		write(filepath.Join(a, "x/f.yaml"), "third")
+		noteUntil(l, filepath.Join(a, "x/f.yaml"))
+		stepNow(l)
+		Expect(content(l, "link.yaml")).To(Equal("third"))
+	})
+
 	It("is looked at again when what is no directory becomes one", func() {
 		l, root := stepped("b/f.yaml", "b")
 		Expect(l.tree.files["link.yaml"].Err).To(HaveOccurred())

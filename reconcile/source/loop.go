@@ -162,7 +162,7 @@ func (l *loop) step(ctx context.Context, now time.Time) {
 
 // locate finds where the root is now: the git that has to be asked first may be another.
 func (l *loop) locate() {
-	if real, _, err := resolve(l.s.o.Root); err == nil && real != l.real {
+	if real, _, err := resolve(l.s.o.Root, ""); err == nil && real != l.real {
 		l.real, l.git.moved = real, true
 	}
 }

@@ -18,7 +18,7 @@ import (
 // they lead to is looked at when every directory of the tree is watched.
 func (t *tree) scan() {
 	t.needScan = false
-	real, hops, err := resolve(t.root)
+	real, hops, err := resolve(t.root, "")
 	if err == nil {
 		var st stamp
 		if st, err = stat(real); err == nil && st.typ() != unix.S_IFDIR {
@@ -95,7 +95,7 @@ func (t *tree) followLinks() (others []link) {
 
 // followDir reads the directory that a link leads to. It tells whether it is one.
 func (t *tree) followDir(l link) bool {
-	target, hops, st, err := follow(l.in.path + "/" + l.name)
+	target, hops, st, err := t.follow(l.in.path + "/" + l.name)
 	if err != nil || st.typ() != unix.S_IFDIR {
 		return false
 	}

@@ -236,7 +236,7 @@ func (t *tree) visitLink(d *dir, name, at string) {
 		t.queue = append(t.queue, link{d, name})
 		return
 	}
-	target, hops, st, err := follow(at)
+	target, hops, st, err := t.follow(at)
 	t.setLink(d, name, hops)
 	switch {
 	case err == nil && st.typ() == unix.S_IFDIR:
