@@ -153,7 +153,7 @@ func (l *loop) step(ctx context.Context, now time.Time) {
 	if l.git.hold == nil && l.work(now) && !now.Before(l.allowed()) {
 		l.read(now)
 	}
-	if l.aux || l.tree.linksChanged {
+	if l.aux || l.tree.linksChanged || l.watches.unsure {
 		l.renewAux()
 	}
 	l.publish(now)
@@ -162,7 +162,7 @@ func (l *loop) step(ctx context.Context, now time.Time) {
 
 // locate finds where the root is now: the git that has to be asked first may be another.
 func (l *loop) locate() {
-	if real, _, err := resolve(l.s.o.Root); err == nil && real != l.real {
+	if real, _, err := resolve(l.s.o.Root, ""); err == nil && real != l.real {
 		l.real, l.git.moved = real, true
 	}
 }
@@ -197,9 +197,7 @@ func (l *loop) read(now time.Time) {
 		for _, rel := range slices.Sorted(maps.Keys(l.dirty)) {
 			t.look(rel)
 		}
-		if l.links || t.dropped {
-			t.lookAtLinks()
-		}
+		t.lookAtLinks(l.links)
 	}
 	if l.full || t.needScan {
 		t.scan()
@@ -271,11 +269,15 @@ func (l *loop) renewAux() {
 		want.add(dir, "", roleGit)
 	}
 	l.aux, t.linksChanged = false, false
-	if l.watches.setAux(want) {
+	added, gone := l.watches.setAux(want)
+	if added {
 		// What happened between the looking and the watch.
 		l.links, l.git.moved = true, true
 		l.full = l.full || t.rootErr != nil
 	}
+	// What was on the way when it was looked at has gone since.
+	l.links = l.links || gone&roleLink != 0
+	l.full = l.full || gone&roleRoot != 0
 }
 
 // next is when the loop must run again by itself.

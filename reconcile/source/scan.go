@@ -14,10 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// scan looks at everything: real directories first, then links to directories, each directory once.
+// scan looks at everything: real directories first, then links to directories, each directory once, and then the other links: what
+// they lead to is looked at when every directory of the tree is watched.
 func (t *tree) scan() {
 	t.needScan = false
-	real, hops, err := resolve(t.root)
+	real, hops, err := resolve(t.root, "")
 	if err == nil {
 		var st stamp
 		if st, err = stat(real); err == nil && st.typ() != unix.S_IFDIR {
@@ -36,13 +37,19 @@ func (t *tree) scan() {
 	t.gen++
 	t.scanning, t.queue, t.loops = true, nil, nil
 	t.walk(".", real, false)
-	t.followLinks()
+	files := t.followLinks()
+	t.scanning, t.moved = false, nil
+	for _, l := range files {
+		if t.dirs[l.in.rel] == l.in {
+			t.visit(l.in, l.name)
+		}
+	}
 	for _, rel := range slices.Sorted(maps.Keys(t.dirs)) {
 		if d := t.dirs[rel]; d != nil && d.gen != t.gen {
 			t.dropDir(d)
 		}
 	}
-	t.scanning, t.scanned = false, true
+	t.scanned = true
 }
 
 // rootAway keeps what was last seen, with what was dropped a moment ago: who removes a directory removes its files first.
@@ -71,21 +78,38 @@ func (t *tree) rootBack() {
 	t.restored = nil
 }
 
-func (t *tree) followLinks() {
+// followLinks reads the directories that links lead to, and gives the links that lead to something else.
+func (t *tree) followLinks() (others []link) {
 	for len(t.queue) > 0 {
 		queue := t.queue
 		t.queue = nil
-		slices.SortFunc(queue, func(a, b dirLink) int { return cmp.Compare(a.rel, b.rel) })
+		slices.SortFunc(queue, func(a, b link) int { return cmp.Compare(a.rel(), b.rel()) })
 		for _, l := range queue {
-			switch {
-			case t.dirs[l.in.rel] != l.in:
-			case within(t.real, l.target) || within(l.in.path, l.target):
-				t.loops = append(t.loops, l.rel)
-			default:
-				t.walk(l.rel, l.target, true)
+			if t.dirs[l.in.rel] == l.in && !t.followDir(l) {
+				others = append(others, l)
 			}
 		}
 	}
+	return others
+}
+
+// followDir reads the directory that a link leads to. It tells whether it is one.
+func (t *tree) followDir(l link) bool {
+	target, hops, st, err := t.follow(l.in.path + "/" + l.name)
+	if err != nil || st.typ() != unix.S_IFDIR {
+		return false
+	}
+	t.setLink(l.in, l.name, hops)
+	t.dropFile(l.in, l.name)
+	switch rel := l.rel(); {
+	case t.exclude(rel, true):
+		t.dropDir(l.in.dirs[l.name])
+	case within(t.real, target) || within(l.in.path, target):
+		t.loops = append(t.loops, rel)
+	default:
+		t.walk(rel, target, true)
+	}
+	return true
 }
 
 // walk brings a directory, and all below it, up to date. The watch comes before the reading, so that nothing falls between.
@@ -221,6 +245,9 @@ func (t *tree) enter(rel, at string, id inode, linked bool) *dir {
 			parent.dirs[path.Base(rel)] = d
 		}
 	}
+	if d.id != id || d.path != at {
+		t.moved = append(t.moved, at)
+	}
 	if d.id != id && t.seen[d.id] == d {
 		delete(t.seen, d.id)
 	}
@@ -259,7 +286,7 @@ func (t *tree) dropDir(d *dir) {
 		t.dropDir(sub)
 	}
 	t.linksChanged = t.linksChanged || len(d.links) > 0
-	t.dropped = true
+	t.moved = append(t.moved, d.path)
 	t.setGit(d, false)
 	if t.watcher != nil {
 		t.watcher.unwatchDir(d.path, d.id)

@@ -47,11 +47,11 @@ type tree struct {
 
 	gen          uint64
 	scanning     bool
-	queue        []dirLink
+	queue        []link
 	loops        []string
 	linksChanged bool
-	dropped      bool // a directory: links may have led through it
-	gitChanged   bool // which directories are the top of a work tree
+	moved        []string // directories that came, went, or are not the same any more: links may lead through them
+	gitChanged   bool     // which directories are the top of a work tree
 }
 
 // dirWatcher is told which directories there are. It keeps its own troubles.
@@ -72,11 +72,13 @@ type dir struct {
 	links     map[string][]hop // symbolic links in it, and what they depend on
 }
 
-// dirLink is a symbolic link to a directory, to be followed when the real directories are known.
-type dirLink struct {
-	in          *dir
-	rel, target string
+// link is a symbolic link, to be followed when the real directories are known and watched.
+type link struct {
+	in   *dir
+	name string
 }
+
+func (l link) rel() string { return join(l.in.rel, l.name) }
 
 func newTree(s *Source, w dirWatcher) *tree {
 	return &tree{
@@ -164,17 +166,24 @@ func (t *tree) lookAgain() {
 	}
 }
 
-// lookAtLinks looks at every symbolic link: something on the way of one has changed.
-func (t *tree) lookAtLinks() {
-	t.dropped = false
-	for _, rel := range slices.Sorted(maps.Keys(t.dirs)) {
-		d := t.dirs[rel]
-		if d == nil {
-			continue
+// lookAtLinks looks at the symbolic links that lead through a directory that moved, and at all of them when something on the way of
+// one has changed. It comes after the looking at directories, and so after they are watched.
+func (t *tree) lookAtLinks(all bool) {
+	for all || len(t.moved) > 0 {
+		moved := t.moved
+		t.moved = nil
+		for _, rel := range slices.Sorted(maps.Keys(t.dirs)) {
+			d := t.dirs[rel]
+			if d == nil {
+				continue
+			}
+			for _, name := range slices.Sorted(maps.Keys(d.links)) {
+				if all || through(d.links[name], moved) {
+					t.visit(d, name)
+				}
+			}
 		}
-		for _, name := range slices.Sorted(maps.Keys(d.links)) {
-			t.visit(d, name)
-		}
+		all = false
 	}
 }
 
@@ -221,24 +230,20 @@ func (t *tree) visitAbsent(d *dir, name string) {
 	t.dropDir(d.dirs[name])
 }
 
-// visitLink follows a symbolic link: to a file at once, to a directory when the real ones are known.
+// visitLink follows a symbolic link: to a file at once, to a directory by a scan, which follows links last.
 func (t *tree) visitLink(d *dir, name, at string) {
-	rel := join(d.rel, name)
-	target, hops, err := resolve(at)
-	t.setLink(d, name, hops)
-	var st stamp
-	if err == nil {
-		st, err = stat(target)
+	if t.scanning {
+		t.queue = append(t.queue, link{d, name})
+		return
 	}
+	target, hops, st, err := t.follow(at)
+	t.setLink(d, name, hops)
 	switch {
 	case err == nil && st.typ() == unix.S_IFDIR:
 		t.dropFile(d, name)
-		switch {
-		case t.exclude(rel, true):
+		if t.exclude(join(d.rel, name), true) {
 			t.dropDir(d.dirs[name])
-		case t.scanning:
-			t.queue = append(t.queue, dirLink{in: d, rel: rel, target: target})
-		default:
+		} else {
 			t.needScan = true
 		}
 	case err != nil && d.dirs[name] != nil && d.dirs[name].linked:

@@ -19,15 +19,31 @@ const (
 	roleGit                   // git's own files
 )
 
-// aux is what to watch besides the manifest directories: by directory and name in it, "" for every name.
-type aux map[string]map[string]role
+// names are what is wanted of a directory: by name in it, "" for every name.
+type names map[string]role
 
-func (a aux) add(dir, name string, r role) {
-	if a[dir] == nil {
-		a[dir] = map[string]role{}
+// with adds more, and gives what it is then. It may change n, and never more.
+func (n names) with(more names) names {
+	if n == nil && len(more) > 0 {
+		n = names{}
 	}
-	a[dir][name] |= r
+	for name, r := range more {
+		n[name] |= r
+	}
+	return n
 }
+
+func (n names) roles() (all role) {
+	for _, r := range n {
+		all |= r
+	}
+	return all
+}
+
+// aux is what to watch besides the manifest directories, by directory.
+type aux map[string]names
+
+func (a aux) add(dir, name string, r role) { a[dir] = a[dir].with(names{name: r}) }
 
 // watches keeps fsnotify's watches. The kernel has one watch for an inode, and fsnotify one path for it, so this keeps them by both:
 // a directory that is needed under another path, or a path with another directory behind it, is taken out before it is put in.
@@ -36,6 +52,8 @@ type watches struct {
 	byPath map[string]*watch
 	byID   map[inode]*watch
 	broken map[string]error // why a path is not watched
+	want   aux
+	unsure bool // want may not be what is watched: a watch of it moved on, or there was nothing to watch
 	before func(path string) error
 }
 
@@ -45,7 +63,7 @@ type watch struct {
 	added bool // the kernel watches it, as far as is known
 	tree  bool
 	rel   string // of a tree's directory
-	names map[string]role
+	names names
 }
 
 // bufferedEvents is room for a burst while files are read.
@@ -109,33 +127,35 @@ func (w *watches) unwatchDir(path string, id inode) {
 }
 
 // setAux makes want all that is watched besides the tree, and asks the kernel again for each. It tells whether one of them was not
-// watched before.
-func (w *watches) setAux(want aux) (added bool) {
+// watched before, and the roles of those that are gone. What is gone stays wanted: it counts when the tree comes to watch that path.
+func (w *watches) setAux(want aux) (added bool, gone role) {
+	w.want = want
 	for _, x := range w.byPath {
 		x.names = nil
 	}
 	for path, names := range want {
 		st, err := stat(path)
 		if err != nil || st.typ() != unix.S_IFDIR {
+			gone |= names.roles()
 			continue
 		}
 		x := w.at(path, st.inode, false)
-		if x.names == nil {
-			x.names = map[string]role{}
+		x.names = x.names.with(names)
+		before := x.added
+		if !w.add(x) {
+			gone |= names.roles()
 		}
-		for name, r := range names {
-			x.names[name] |= r
-		}
-		added = added || !x.added
-		w.add(x)
+		added = added || x.added && !before
 	}
 	for _, x := range w.byPath {
 		w.release(x)
 	}
-	return added
+	w.unsure = gone&(roleRoot|roleLink) != 0
+	return added, gone
 }
 
-// at gives the watch of a directory, under this path when it must be. The kernel is asked by add.
+// at gives the watch of a directory, under this path when it must be. The kernel is asked by add. What is wanted at the path is
+// heard from the first event on.
 func (w *watches) at(path string, id inode, must bool) *watch {
 	if x := w.byID[id]; x != nil {
 		if x.path == path || !must && x.tree {
@@ -143,21 +163,21 @@ func (w *watches) at(path string, id inode, must bool) *watch {
 		}
 		w.drop(x)
 		y := w.at(path, id, must)
-		y.names = x.names
+		y.names = y.names.with(x.names)
 		return y
 	}
-	x := &watch{path: path, id: id}
 	if old := w.byPath[path]; old != nil {
 		w.drop(old)
-		x.names = old.names
 	}
+	x := &watch{path: path, id: id, names: names(nil).with(w.want[path])}
 	w.byPath[path], w.byID[id] = x, x
 	return x
 }
 
-func (w *watches) add(x *watch) {
+// add asks the kernel for a watch. It tells whether there is something to watch.
+func (w *watches) add(x *watch) bool {
 	if w.w == nil {
-		return
+		return true
 	}
 	var err error
 	if w.before != nil {
@@ -170,9 +190,12 @@ func (w *watches) add(x *watch) {
 	switch {
 	case err == nil:
 		delete(w.broken, x.path)
-	case !absent(cause(err)):
+	case absent(cause(err)):
+		return false
+	default:
 		w.broken[x.path] = cause(err)
 	}
+	return true
 }
 
 func (w *watches) release(x *watch) {
@@ -185,6 +208,7 @@ func (w *watches) drop(x *watch) {
 	delete(w.byPath, x.path)
 	delete(w.byID, x.id)
 	delete(w.broken, x.path)
+	w.unsure = w.unsure || len(x.names) > 0
 	if w.w != nil {
 		_ = w.w.Remove(x.path) // what is gone already is no error
 	}
@@ -198,9 +222,7 @@ func (w *watches) route(ev fsnotify.Event) (rel string, roles role, renew bool) 
 		}
 		if ev.Has(fsnotify.Remove) || ev.Has(fsnotify.Rename) || ev.Has(fsnotify.Create) {
 			self.added, renew = false, len(self.names) > 0
-			for _, r := range self.names {
-				roles |= r
-			}
+			roles |= self.names.roles()
 		}
 	}
 	name := filepath.Base(ev.Name)
