@@ -13,12 +13,9 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// openGates opens what the gates need of the operator: its chain of the audit log, the listening sockets and the line to the gates.
+// openGates opens what the gates need of the operator: the listening sockets and the line to the gates.
 func (op *operator) openGates() (err error) {
-	op.audit, err = audit.Open(audit.Options{Dir: op.auditDir(), Writer: "operator", KeyFile: filepath.Join(op.State, "audit.key"), Sync: true})
-	if err != nil {
-		return fmt.Errorf("cannot open the audit log: %w", err)
-	}
+	op.audit = &auditLog{state: op.State, log: op.log.WithName("audit")}
 	o := sockets.Options{Log: op.log.WithName("sockets"), Changed: func() { op.gates.SocketsChanged() }, Pass: func(name string) { op.line.Pass(name) }}
 	keeper, kept, err := guard.OpenKeeper()
 	if err == nil {
@@ -55,8 +52,6 @@ func (op *operator) openGates() (err error) {
 	})
 	return err
 }
-
-func (op *operator) auditDir() string { return filepath.Join(op.State, "audit") }
 
 // isGate tells whether a process is one of the system's own gates.
 func (op *operator) isGate(pid int) error {
@@ -96,7 +91,7 @@ func (op *operator) placeText(kind, name string) string {
 
 // findRequest looks a request up in the audit log.
 func (op *operator) findRequest(ctx context.Context, id string) (decision, outcome *audit.Record, err error) {
-	err = audit.Query(op.auditDir(), audit.Filter{Requests: []string{id}}, func(r *audit.Record) error {
+	err = audit.Query(op.audit.dir(), audit.Filter{Requests: []string{id}}, func(r *audit.Record) error {
 		n := *r
 		switch r.Kind {
 		case audit.KindDecision:

@@ -23,7 +23,6 @@ import (
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
-	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -46,7 +45,7 @@ type operator struct {
 	gates     *gate.Reconciler
 	sockets   *sockets.Hub
 	line      *control.Server
-	audit     *audit.Log
+	audit     *auditLog
 	manager   *reconcile.Manager
 	index     *admit.Index
 	warnings  []string
