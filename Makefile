@@ -10,7 +10,7 @@ VERSION     ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo 
 LDFLAGS     := -s -w -X main.version=$(VERSION)
 PROGRAMS    := mirrorosd mirrorguard mirrorgate mirrorctl
 DEMOS       := demomodel demotools demoworker
-RACE        := ./reconcile/... ./controllers/... ./cmd/mirrorosd/...
+RACE        := ./reconcile/... ./controllers/... ./cmd/mirrorosd/... ./cmd/mirrorgate/...
 export CGO_ENABLED ?= 0
 
 .PHONY: help build demos install run demo test race e2e fuzz bench lint check
