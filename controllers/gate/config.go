@@ -204,8 +204,27 @@ func (o *observed) ready(process, port string) []string {
 			}
 		}
 	}
+	for _, a := range o.Inherited[endpointsName(process, port)] {
+		if !slices.Contains(out, a) && o.maySurvive(process, port, a) {
+			out = append(out, a)
+		}
+	}
 	slices.Sort(out)
 	return out
+}
+
+// maySurvive tells whether an address that served under an operator before this one may serve still: the process runs, and of the instance that
+// has the address nothing else is known. Whether it is ready comes to be known within moments.
+func (o *observed) maySurvive(process, port, address string) bool {
+	runs := slices.ContainsFunc(o.Runs, func(w Workload) bool { return w.Process == process })
+	for _, in := range o.Instances[process] {
+		for _, p := range in.Status.Ports {
+			if p.Name == port && net.JoinHostPort(specs.DefaultHost, strconv.Itoa(int(p.Port))) == address {
+				return runs && o.Live[in.Name] && in.Status.State.Stopping == nil
+			}
+		}
+	}
+	return runs
 }
 
 // wanted are the listening sockets, as an address or unix:path, by name.
