@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"fmt"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -37,5 +38,36 @@ var _ = Describe("a gate in front of a model", func() {
 			"COUNT   DECISION    PRINCIPAL\n2       Refused     <none>\n2       Refused     scout\n1       Rewritten   scout\n"))
 		Expect(h.must("audit", "tail", "-n", "4", "--kind", "decision")).To(And(ContainSubstring("NoCredentials"), ContainSubstring("UnknownToken"), Not(ContainSubstring("mgt_"))))
 		Expect(h.must("audit", "verify")).To(MatchRegexp(`^(note .*\n)?ok .* lines in \d chains`))
+	})
+
+	It("answers every request while its operator is killed, also right after the model became ready", func() {
+		h := newHost()
+		h.write("gate.yaml", append(front("m"), model("m", "0s"))...)
+		h.start()
+		h.ready()
+		l := hammer(3, h.serving("front"), h.token("scout"))
+		l.more(10)
+		for range 2 {
+			h.killOperator()
+			l.more(10)
+		}
+		h.write("gate.yaml", append(front("m"), model("m", "0s", "why: to be seen"))...)
+		Eventually(func() string { return h.must("get", "process", "m", "-o", "jsonpath={.spec.why}") }).Should(ContainSubstring("seen"))
+		Expect(l.end()).To(BeEmpty())
+	})
+
+	It("takes a request again in less than a second after its death", func() {
+		h := newHost()
+		h.write("gate.yaml", append(front("m"), model("m", "0s"))...)
+		h.start()
+		h.ready()
+		url, token := h.serving("front"), h.token("scout")
+		pid := h.pidOf("mirrorgate")
+		began := time.Now()
+		kill(pid)
+		Expect(newClient(url, token).word("mirror")).To(Succeed())
+		took := time.Since(began)
+		GinkgoWriter.Println("answered after", took)
+		Expect(took).To(BeNumerically("<", 3*time.Second), "a second, and two for a busy machine")
 	})
 })

@@ -32,6 +32,21 @@ var _ = Describe("a model behind a route", func() {
 		h.ready()
 	})
 
+	It("is swapped for one that is declared in the same save, as soon as that can serve", func() {
+		h := newHost()
+		h.write("gate.yaml", append(front("a"), model("a", "30ms"))...)
+		h.start()
+		h.ready()
+		url, token := h.serving("front"), h.token("scout")
+		old := h.pidOf("a")
+		l := hammer(3, url, token)
+		l.more(10)
+		h.write("gate.yaml", append(front("b"), model("b", "30ms"))...)
+		Eventually(func() bool { return alive(old) }).Should(BeFalse())
+		l.more(10)
+		Expect(l.end()).To(BeEmpty())
+	})
+
 	It("is replaced by its next version while clients ask, and clients notice nothing", func() {
 		h := newHost()
 		h.write("gate.yaml", front("m")...)

@@ -70,6 +70,9 @@ func (o *observed) routeConfig(r *specs.Route) proxy.RouteConfig {
 	for _, b := range s.Fallbacks {
 		c.Fallbacks = append(c.Fallbacks, o.backendConfig(r, b))
 	}
+	if former := o.former(r.Spec.Gate, &c); former != nil {
+		c.Backends, c.Fallbacks = former, nil
+	}
 	for _, f := range s.FallbackOn {
 		c.FallbackOn = append(c.FallbackOn, string(f))
 	}
@@ -80,6 +83,31 @@ func (o *observed) routeConfig(r *specs.Route) proxy.RouteConfig {
 		c.DefaultOutputTokens, c.MaxOutputTokens = value(l.DefaultOutputTokens), value(l.MaxOutputTokens)
 	}
 	return c
+}
+
+// former are the backends that a route had, while none of those that it has now can serve and those can: a route goes over to other processes when
+// one of them is ready, as a RollingUpdate does. A URL is never kept: one that was taken out is not called again.
+func (o *observed) former(gate string, c *proxy.RouteConfig) (out []proxy.BackendConfig) {
+	serves := func(b proxy.BackendConfig) bool {
+		process, port, _ := strings.Cut(b.Endpoints, ":")
+		return o.Processes[process] != nil && len(o.ready(process, port)) > 0
+	}
+	if slices.ContainsFunc(slices.Concat(c.Backends, c.Fallbacks), func(b proxy.BackendConfig) bool { return b.URL != "" || serves(b) }) {
+		return nil
+	}
+	for _, g := range o.Config.Gates {
+		for _, r := range g.Routes {
+			if g.Name != gate || r.Name != c.Name || r.Protocol != c.Protocol {
+				continue
+			}
+			for _, b := range slices.Concat(r.Backends, r.Fallbacks) {
+				if b.URL == "" && serves(b) {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // localityOf a route is that of its stack; a route of none is held to the default.
@@ -185,6 +213,11 @@ func (o *observed) endpoints() proxy.Endpoints {
 		for _, b := range slices.Concat(r.Spec.Backends, r.Spec.Fallbacks) {
 			if b.Process != "" {
 				add(b.Process, o.portName(b))
+			}
+		}
+		for _, b := range o.routeConfig(r).Backends { // also those that it had
+			if process, port, ok := strings.Cut(b.Endpoints, ":"); ok {
+				add(process, port)
 			}
 		}
 	}

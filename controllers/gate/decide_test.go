@@ -171,6 +171,31 @@ var _ = Describe("deciding", func() {
 	})
 })
 
+var _ = DescribeTable("deciding where a route goes that was pointed at another process", func(change func(*observed), name string) {
+	o := observedWorld(nil)
+	other := aProcess("other")
+	specs.Default(other)
+	o.Processes["other"] = other
+	o.Routes = defaulted(aRoute("chat", "other"))
+	change(o)
+	d := decide(o)
+	c := o.config()
+	Expect(c.Gates[0].Routes[0].Backends).To(ConsistOf(HaveField("Name", name)))
+	Expect(o.endpoints().Ready).To(HaveKey(c.Gates[0].Routes[0].Backends[0].Endpoints))
+	if name == "process/model" {
+		Expect(d.Routes[0].Conditions).To(ContainElement(HaveField("Message", ContainSubstring("until one is, process/model goes on"))))
+	}
+},
+	Entry("until that is ready it goes where it went", func(*observed) {}, "process/model"),
+	Entry("when that is ready it goes there", func(o *observed) {
+		in := specs.Copy(o.Instances["model"][0])
+		in.Spec.Process, in.Status.Ports[0].Port = "other", 20002
+		o.Instances["other"] = []*specs.Instance{in}
+	}, "process/other"),
+	Entry("when the former cannot serve either it goes there", func(o *observed) { o.Instances["model"][0].Status.Ready = false }, "process/other"),
+	Entry("when the former is removed it goes there", func(o *observed) { delete(o.Processes, "model") }, "process/other"),
+)
+
 var _ = DescribeTable("deciding what serves after an operator's death", func(change func(*observed), want ...string) {
 	o := observedWorld(func(o *observed) {
 		in := o.Instances["model"][0]
