@@ -41,7 +41,8 @@ var _ = Describe("official clients", func() {
 		Expect(s.Err()).NotTo(HaveOccurred())
 		Expect(all.Choices[0].Message.Content).To(Equal("mirror"))
 
-		vectors, err := c.Embeddings.New(ctx, openai.EmbeddingNewParams{Model: "house-chat", Input: openai.EmbeddingNewParamsInputUnion{OfString: openai.String("the cat")}})
+		vectors, err := c.Embeddings.New(ctx, openai.EmbeddingNewParams{Model: "house-chat",
+			Input: openai.EmbeddingNewParamsInputUnion{OfString: openai.String("the cat")}})
 		Expect(err).NotTo(HaveOccurred())
 		Expect(vectors.Data[0].Embedding).To(HaveLen(256))
 		models, err := c.Models.List(ctx)
@@ -67,8 +68,10 @@ var _ = Describe("official clients", func() {
 	It("Anthropic's works through a gate: whole answers, streams, counting, models and errors", func(ctx SpecContext) {
 		h := newHost()
 		h.write("gate.yaml", append(front("m"), model("m", "0s"),
-			object("Route", "messages", "gate: front", "protocol: Anthropic", "match: {models: [\"house-claude*\"]}", "backends: [{process: m, port: http, model: tiny}]"),
-			object("GateRule", "scout-may-message", "routes: [messages]", "principals: {names: [scout]}", "when: llm.maxTokens <= 1000", "action: Allow", "reason: within bounds"))...)
+			object("Route", "messages", "gate: front", "protocol: Anthropic", "match: {models: [\"house-claude*\"]}",
+				"backends: [{process: m, port: http, model: tiny}]"),
+			object("GateRule", "scout-may-message", "routes: [messages]", "principals: {names: [scout]}",
+				"when: llm.maxTokens <= 1000", "action: Allow", "reason: within bounds"))...)
 		h.start()
 		h.ready()
 		url := h.serving("front")
@@ -103,7 +106,8 @@ var _ = Describe("official clients", func() {
 		stranger := client(anthropicoption.WithAuthToken("guess"))
 		_, err = stranger.Messages.New(ctx, params)
 		expectAnthropic(err, 401, "authentication_error")
-		Eventually(func() []map[string]any { return h.records("--kind", "outcome", "--route", "messages") }).Should(ContainElement(And(HaveKeyWithValue("inputTokens", 5.0), HaveKeyWithValue("outputTokens", 1.0))))
+		Eventually(func() []map[string]any { return h.records("--kind", "outcome", "--route", "messages") }).Should(
+			ContainElement(And(HaveKeyWithValue("inputTokens", 5.0), HaveKeyWithValue("outputTokens", 1.0))))
 	})
 })
 

@@ -36,7 +36,8 @@ var _ = Describe("a gate in front of a model", func() {
 			And(HaveKeyWithValue("kind", "outcome"), HaveKeyWithValue("status", 200.0))))
 		Expect(h.must("audit", "query", "--kind", "decision", "--count-by", "decision,principal")).To(Equal(
 			"COUNT   DECISION    PRINCIPAL\n2       Refused     <none>\n2       Refused     scout\n1       Rewritten   scout\n"))
-		Expect(h.must("audit", "tail", "-n", "4", "--kind", "decision")).To(And(ContainSubstring("NoCredentials"), ContainSubstring("UnknownToken"), Not(ContainSubstring("mgt_"))))
+		Expect(h.must("audit", "tail", "-n", "4", "--kind", "decision")).To(And(ContainSubstring("NoCredentials"),
+			ContainSubstring("UnknownToken"), Not(ContainSubstring("mgt_"))))
 		Expect(h.must("audit", "verify")).To(MatchRegexp(`^(note .*\n)?ok .* lines in \d chains`))
 	})
 

@@ -13,7 +13,8 @@ var _ = Describe("from inside a process", func() {
 	It("neither the operator's socket nor the gate's can be used", func() {
 		h := newHost()
 		h.write("gate.yaml", append(front("m"), model("m", "0s"))...)
-		h.write("raise.yaml", object("Process", "raise", fmt.Sprintf("command: [%s/mirrorctl, --socket, %s/api.sock, token, create, scout]", bin, h.run), "restartPolicy: Never"))
+		h.write("raise.yaml", object("Process", "raise", fmt.Sprintf("command: [%s/mirrorctl, --socket, %s/api.sock, token, create, scout]", bin, h.run),
+			"restartPolicy: Never"))
 		h.write("pretend.yaml", object("Process", "pretend", fmt.Sprintf("command: [%s/workload, hear, %s/gate.sock]", bin, h.run), "restartPolicy: Never"))
 		h.start()
 		Eventually(func() int32 { return h.lastExit("raise").ExitCode }).ShouldNot(BeNumerically("<=", 0))
@@ -69,7 +70,8 @@ var _ = Describe("from inside a process", func() {
 
 		var said strings.Builder
 		for _, args := range [][]string{{"get", "all", "-o", "yaml"}, {"get", "instances", "-o", "yaml"}, {"events", "-o", "json"}, {"describe", "process/agent"},
-			{"status", "-o", "json"}, {"plan"}, {"logs", "agent"}, {"logs", "idle"}, {"logs", "mirrorgate"}, {"token", "list", "-o", "json"}, {"audit", "query", "-o", "json"}} {
+			{"status", "-o", "json"}, {"plan"}, {"logs", "agent"}, {"logs", "idle"}, {"logs", "mirrorgate"},
+			{"token", "list", "-o", "json"}, {"audit", "query", "-o", "json"}} {
 			out, errs, _ := h.ctl(args...)
 			said.WriteString(out + errs)
 		}

@@ -23,15 +23,16 @@ func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 var _ = Describe("the official MCP client", func() {
-	It("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext) {
+	DescribeTable("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext, version string) {
 		h := newHost()
 		h.write("gate.yaml",
 			object("Gate", "front", `listen: {address: "127.0.0.1:0"}`, "durability: Process"),
-			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\"]", bin), "ports: [{name: http}]",
-				"readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"),
+			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\"]", bin),
+				"ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"),
 			object("Route", "tools", "gate: front", "protocol: MCP", "match: {path: /mcp/tools}", "backends: [{process: tools, port: http, path: /mcp}]"),
 			object("Principal", "scout", "type: Agent"),
-			object("GateRule", "scout-may-look", "routes: [tools]", "principals: {names: [scout]}", "mcp: {tools: [clock, weather]}", "action: Allow", "reason: read-only tools"))
+			object("GateRule", "scout-may-look", "routes: [tools]", "principals: {names: [scout]}",
+				"mcp: {tools: [clock, weather]}", "action: Allow", "reason: read-only tools"))
 		h.start()
 		h.ready()
 		url := h.serving("front")
@@ -40,11 +41,12 @@ var _ = Describe("the official MCP client", func() {
 		c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
 		connect := func(token string) (*mcp.ClientSession, error) {
 			return c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url + "/mcp/tools", HTTPClient: &http.Client{Transport: withToken{token, transport}},
-				MaxRetries: -1}, nil)
+				MaxRetries: -1}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 		}
 		session, err := connect(h.token("scout"))
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(session.Close)
+		Expect(session.InitializeResult().ProtocolVersion).To(Equal(version))
 		list, err := session.ListTools(ctx, nil)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(list.Tools).To(ConsistOf(HaveField("Name", "clock"), HaveField("Name", "weather")))
@@ -65,5 +67,8 @@ var _ = Describe("the official MCP client", func() {
 		out, _, code := h.ctl("can-i", "call", "tools:wipe", "--as", "scout")
 		Expect(code).To(Equal(1), out)
 		Expect(h.must("can-i", "call", "tools:clock", "--as", "scout")).To(ContainSubstring("scout-may-look"))
-	})
+	},
+		Entry("with initialize and a session", "2025-06-18"),
+		Entry("with server/discover and headers", "2026-07-28"),
+	)
 })

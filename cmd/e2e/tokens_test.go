@@ -111,7 +111,8 @@ var _ = Describe("a refused request", func() {
 		h.must("delete", "gaterule/"+rule)
 		Eventually(func() int { return c.post(chatPath, much).Status }).Should(Equal(403))
 
-		Eventually(func() string { return h.must("get", "gaterules", "-o", "wide") }).Should(And(MatchRegexp(`(?m)^count-words .*Shadow`), MatchRegexp(`(?m)^no-floods .* 1 +0 `)))
+		Eventually(func() string { return h.must("get", "gaterules", "-o", "wide") }).Should(And(
+			MatchRegexp(`(?m)^count-words .*Shadow`), MatchRegexp(`(?m)^no-floods .* 1 +0 `)))
 		config := h.must("client-config", "scout", "--for", "openai", "--token-file", "/t")
 		Expect(config).To(Equal("export OPENAI_BASE_URL=" + c.url + "/v1\nexport OPENAI_API_KEY=\"$(cat /t)\"\n"))
 		Eventually(func() string { return h.must("top", "gates") }).Should(MatchRegexp(`(?m)^front +127\.0\.0\.1:\d+ +[\d.]+ +[1-9]\d* +[1-9]\d* +0 +[1-9]\d* +[1-9]\d*$`))
