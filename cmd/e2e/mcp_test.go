@@ -23,11 +23,11 @@ func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 var _ = Describe("the official MCP client", func() {
-	DescribeTable("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext, version string) {
+	DescribeTable("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext, version string, stateless bool) {
 		h := newHost()
 		h.write("gate.yaml",
 			object("Gate", "front", `listen: {address: "127.0.0.1:0"}`, "durability: Process"),
-			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\"]", bin),
+			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\", --stateless=%t]", bin, stateless),
 				"ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"),
 			object("Route", "tools", "gate: front", "protocol: MCP", "match: {path: /mcp/tools}", "backends: [{process: tools, port: http, path: /mcp}]"),
 			object("Principal", "scout", "type: Agent"),
@@ -68,7 +68,7 @@ var _ = Describe("the official MCP client", func() {
 		Expect(code).To(Equal(1), out)
 		Expect(h.must("can-i", "call", "tools:clock", "--as", "scout")).To(ContainSubstring("scout-may-look"))
 	},
-		Entry("with initialize and a session", "2025-06-18"),
-		Entry("with server/discover and headers", "2026-07-28"),
+		Entry("with initialize and a session", "2025-06-18", false),
+		Entry("with server/discover and headers", "2026-07-28", true),
 	)
 })
