@@ -168,6 +168,7 @@ var _ = Describe("a gate", func() {
 		Expect(c.refused.Load()).To(BeZero())
 		Expect(c.failed.Load()).To(BeNumerically("<=", cut+4))
 		Expect(h.gate()).To(Equal(address))
+		Eventually(func() string { out, _, _ := h.ctl("audit", "verify"); return out }).Should(MatchRegexp(`(?m)^ok `), "killed in the middle of a line, it goes on")
 	})
 
 	It("makes room for a new program while a stream goes on, and cuts nothing", func() {

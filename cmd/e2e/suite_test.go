@@ -48,7 +48,7 @@ var _ = SynchronizedBeforeSuite(func() []byte {
 	out, err := cmd.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))
 	// The guardian, the workloads and the demo programs are what they are in production: static, without the race detector.
-	cmd = exec.Command("go", "build", "-o", dir+"/", "./cmd/mirrorguard", "./hack/workload", "./hack/demomodel", "./hack/demoworker")
+	cmd = exec.Command("go", "build", "-o", dir+"/", "./cmd/mirrorguard", "./hack/workload", "./hack/demomodel", "./hack/demotools", "./hack/demoworker")
 	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
 	out, err = cmd.CombinedOutput()
 	Expect(err).NotTo(HaveOccurred(), string(out))

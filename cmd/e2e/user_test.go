@@ -95,3 +95,21 @@ var _ = Describe("a value taken by reference", func() {
 		}
 	})
 })
+
+var _ = Describe("a gate of an ordinary user", func() {
+	It("serves, survives its death and a new operator, and its log verifies", func() {
+		h := newHost()
+		h.write("gate.yaml", append(front("m"), model("m", "0s"))...)
+		h.ordinary()
+		h.start()
+		h.ready()
+		c := newClient(h.serving("front"), h.token("scout"))
+		Expect(c.word("mirror")).To(Succeed())
+		kill(h.pidOf("mirrorgate"))
+		c.http.CloseIdleConnections()
+		Expect(c.word("mirror")).To(Succeed(), "it waits until the gate is back")
+		h.killOperator()
+		Expect(c.word("mirror")).To(Succeed())
+		Eventually(func() string { out, _, _ := h.ctl("audit", "verify"); return out }).Should(MatchRegexp(`(?m)^ok `))
+	})
+})

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,6 +30,56 @@ const goodSuffix = ".good"
 // load reads what changed, and has it in force. What cannot be is left as it was, and the error says why; at the start the last good copy
 // takes its place.
 func (f *files) load(apply update) error {
+	if err := f.together(apply); err != nil {
+		return f.apart(apply)
+	}
+	return nil
+}
+
+// together has what changed in force at once: a route that goes elsewhere and the addresses of where it goes belong together. An error means
+// that nothing changed.
+func (f *files) together(apply update) error {
+	texts := map[string][]byte{}
+	config, err := read[proxy.Config](f, proxy.ConfigFile, texts)
+	if err != nil {
+		return err
+	}
+	endpoints, err := read[proxy.Endpoints](f, proxy.EndpointsFile, texts)
+	if err != nil {
+		return err
+	}
+	identities, err := read[proxy.Identities](f, proxy.IdentitiesFile, texts)
+	if err != nil || len(texts) == 0 {
+		return err
+	}
+	if err := apply(config, endpoints, identities); err != nil {
+		return err
+	}
+	f.config, f.endpoints, f.identities = cmp.Or(config, f.config), cmp.Or(endpoints, f.endpoints), cmp.Or(identities, f.identities)
+	var errs []error
+	for name, text := range texts {
+		f.loaded[name] = text
+		errs = append(errs, keep(filepath.Join(f.dir, name)+goodSuffix, text))
+	}
+	return errors.Join(errs...)
+}
+
+// read answers a file that is another than the one that runs and notes its text; nil for one that is the same.
+func read[T any](f *files, name string, texts map[string][]byte) (*T, error) {
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	if err != nil || f.loaded[name] != nil && string(text) == string(f.loaded[name]) {
+		return nil, err
+	}
+	v := new(T)
+	if err := json.Unmarshal(text, v); err != nil {
+		return nil, err
+	}
+	texts[name] = text
+	return v, nil
+}
+
+// apart does the same file by file, so that one that cannot be loaded keeps none of the others back.
+func (f *files) apart(apply update) error {
 	return errors.Join(
 		loadFile(f, proxy.IdentitiesFile, &f.identities, func(v *proxy.Identities) error { return apply(nil, nil, v) }),
 		loadFile(f, proxy.EndpointsFile, &f.endpoints, func(v *proxy.Endpoints) error { return apply(nil, v, nil) }),

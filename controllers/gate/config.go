@@ -70,6 +70,9 @@ func (o *observed) routeConfig(r *specs.Route) proxy.RouteConfig {
 	for _, b := range s.Fallbacks {
 		c.Fallbacks = append(c.Fallbacks, o.backendConfig(r, b))
 	}
+	if former := o.former(r.Spec.Gate, &c); former != nil {
+		c.Backends, c.Fallbacks = former, nil
+	}
 	for _, f := range s.FallbackOn {
 		c.FallbackOn = append(c.FallbackOn, string(f))
 	}
@@ -80,6 +83,31 @@ func (o *observed) routeConfig(r *specs.Route) proxy.RouteConfig {
 		c.DefaultOutputTokens, c.MaxOutputTokens = value(l.DefaultOutputTokens), value(l.MaxOutputTokens)
 	}
 	return c
+}
+
+// former are the backends that a route had, while none of those that it has now can serve and those can: a route goes over to other processes when
+// one of them is ready, as a RollingUpdate does. A URL is never kept: one that was taken out is not called again.
+func (o *observed) former(gate string, c *proxy.RouteConfig) (out []proxy.BackendConfig) {
+	serves := func(b proxy.BackendConfig) bool {
+		process, port, _ := strings.Cut(b.Endpoints, ":")
+		return o.Processes[process] != nil && len(o.ready(process, port)) > 0
+	}
+	if slices.ContainsFunc(slices.Concat(c.Backends, c.Fallbacks), func(b proxy.BackendConfig) bool { return b.URL != "" || serves(b) }) {
+		return nil
+	}
+	for _, g := range o.Config.Gates {
+		for _, r := range g.Routes {
+			if g.Name != gate || r.Name != c.Name || r.Protocol != c.Protocol {
+				continue
+			}
+			for _, b := range slices.Concat(r.Backends, r.Fallbacks) {
+				if b.URL == "" && serves(b) {
+					out = append(out, b)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // localityOf a route is that of its stack; a route of none is held to the default.
@@ -187,6 +215,11 @@ func (o *observed) endpoints() proxy.Endpoints {
 				add(b.Process, o.portName(b))
 			}
 		}
+		for _, b := range o.routeConfig(r).Backends { // also those that it had
+			if process, port, ok := strings.Cut(b.Endpoints, ":"); ok {
+				add(process, port)
+			}
+		}
 	}
 	return e
 }
@@ -204,8 +237,27 @@ func (o *observed) ready(process, port string) []string {
 			}
 		}
 	}
+	for _, a := range o.Inherited[endpointsName(process, port)] {
+		if !slices.Contains(out, a) && o.maySurvive(process, port, a) {
+			out = append(out, a)
+		}
+	}
 	slices.Sort(out)
 	return out
+}
+
+// maySurvive tells whether an address that served under an operator before this one may serve still: the process runs, and of the instance that
+// has the address nothing else is known. Whether it is ready comes to be known within moments.
+func (o *observed) maySurvive(process, port, address string) bool {
+	runs := slices.ContainsFunc(o.Runs, func(w Workload) bool { return w.Process == process })
+	for _, in := range o.Instances[process] {
+		for _, p := range in.Status.Ports {
+			if p.Name == port && net.JoinHostPort(specs.DefaultHost, strconv.Itoa(int(p.Port))) == address {
+				return runs && o.Live[in.Name] && in.Status.State.Stopping == nil
+			}
+		}
+	}
+	return runs
 }
 
 // wanted are the listening sockets, as an address or unix:path, by name.

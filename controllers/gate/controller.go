@@ -77,6 +77,9 @@ type Reconciler struct {
 	instances *instances
 	// active: there is something for a gate to do, so that changes of processes matter.
 	active atomic.Bool
+	// began is when this operator did, and inherited the addresses that served then. Neither changes.
+	began     time.Time
+	inherited map[string][]string
 
 	mu        sync.Mutex // guards the fields below
 	docs      documents
@@ -91,6 +94,10 @@ type Reconciler struct {
 	waiting   []chan error
 	news      chan struct{} // closed, and another, after each look
 }
+
+// settleTime is how long a new operator has to find out which instances are ready. Until then what served before it goes on to be served: what
+// was ready in the last second before an operator died is nowhere on the disk but in the endpoints.
+const settleTime = 2 * time.Second
 
 // documents are what the three files hold.
 type documents struct {
@@ -109,6 +116,7 @@ func New(o Options) (*Reconciler, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.began, r.inherited = o.Now(), r.docs.endpoints.Ready
 	r.tokens = newTokens(known)
 	r.instances = &instances{tokens: r.tokens, dir: filepath.Join(o.RunDir, "tokens"), now: o.Now, changed: r.Changed}
 	return r, nil

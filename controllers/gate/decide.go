@@ -93,6 +93,9 @@ func (d *decision) documents(o *observed) {
 		e.Number++
 		d.Endpoints = &e
 	}
+	if len(o.Inherited) > 0 {
+		d.at(o, o.Settled)
+	}
 	i := o.identities()
 	if i.Number = o.Identities.Number; !same(i, o.Identities) || i.Number == 0 {
 		i.Number++

@@ -171,6 +171,55 @@ var _ = Describe("deciding", func() {
 	})
 })
 
+var _ = DescribeTable("deciding where a route goes that was pointed at another process", func(change func(*observed), name string) {
+	o := observedWorld(nil)
+	other := aProcess("other")
+	specs.Default(other)
+	o.Processes["other"] = other
+	o.Routes = defaulted(aRoute("chat", "other"))
+	change(o)
+	d := decide(o)
+	c := o.config()
+	Expect(c.Gates[0].Routes[0].Backends).To(ConsistOf(HaveField("Name", name)))
+	Expect(o.endpoints().Ready).To(HaveKey(c.Gates[0].Routes[0].Backends[0].Endpoints))
+	if name == "process/model" {
+		Expect(d.Routes[0].Conditions).To(ContainElement(HaveField("Message", ContainSubstring("until one is, process/model goes on"))))
+	}
+},
+	Entry("until that is ready it goes where it went", func(*observed) {}, "process/model"),
+	Entry("when that is ready it goes there", func(o *observed) {
+		in := specs.Copy(o.Instances["model"][0])
+		in.Spec.Process, in.Status.Ports[0].Port = "other", 20002
+		o.Instances["other"] = []*specs.Instance{in}
+	}, "process/other"),
+	Entry("when the former cannot serve either it goes there", func(o *observed) { o.Instances["model"][0].Status.Ready = false }, "process/other"),
+	Entry("when the former is removed it goes there", func(o *observed) { delete(o.Processes, "model") }, "process/other"),
+)
+
+var _ = DescribeTable("deciding what serves after an operator's death", func(change func(*observed), want ...string) {
+	o := observedWorld(func(o *observed) {
+		in := o.Instances["model"][0]
+		in.Name, in.Status.Ready = "model-0", false
+		o.Live = map[string]bool{"model-0": true}
+		o.Runs = []Workload{{Instance: "model-0", Process: "model"}}
+		o.Inherited, o.Settled = map[string][]string{endpointsName("model", "http"): {"127.0.0.1:20001"}}, noon.Add(settleTime)
+		change(o)
+	})
+	Expect(o.endpoints().Ready[endpointsName("model", "http")]).To(Equal(append([]string{}, want...)))
+	if o.Inherited != nil {
+		Expect(decide(o).Result.RequeueAfter).To(Equal(settleTime))
+	}
+},
+	Entry("what served goes on, though it is not known yet whether it is ready", func(*observed) {}, "127.0.0.1:20001"),
+	Entry("also when the store has lost the instance, and knows it by what runs alone", func(o *observed) { delete(o.Instances, "model") }, "127.0.0.1:20001"),
+	Entry("what is ready is there once", func(o *observed) { o.Instances["model"][0].Status.Ready = true }, "127.0.0.1:20001"),
+	Entry("what is being stopped is taken out", func(o *observed) {
+		o.Instances["model"][0].Status.State = specs.InstanceState{Stopping: &specs.StateStopping{}}
+	}),
+	Entry("what does not run any more is taken out", func(o *observed) { o.Live, o.Runs = map[string]bool{}, nil }),
+	Entry("when the operator has had its time, what is not ready is taken out", func(o *observed) { o.Inherited = nil }),
+)
+
 var _ = Describe("tokens in time", func() {
 	day := func(change func(*token)) token {
 		t := token{TokenEntry: proxy.TokenEntry{ID: "t", Principal: "coder", Expires: noon.Add(24 * time.Hour)}, Created: noon}

@@ -185,5 +185,7 @@ func (r *Reconciler) RouteReady(name string) bool {
 	return r.routes[name]
 }
 
-// Active tells whether there is a gate, so that instances need tokens.
-func (r *Reconciler) Active() bool { return r.active.Load() }
+// Active tells whether there is a gate, so that instances need tokens: also one that was just declared, together with a process that starts.
+func (r *Reconciler) Active() bool {
+	return r.active.Load() || len(reconcile.List[*specs.Gate](r.o.Client)) > 0
+}

@@ -47,6 +47,9 @@ func (r *Reconciler) observe() *observed {
 	o.Ensured = r.ensured
 	o.Wanted, o.Bound, o.Faults, o.Unwritten, o.Counts = r.wanted, r.bound, r.faults, r.unwritten, r.sum()
 	r.mu.Unlock()
+	if o.Settled = r.began.Add(settleTime); o.Now.Before(o.Settled) {
+		o.Inherited = r.inherited
+	}
 	if !o.active() && len(o.Principals) == 0 && len(o.Routes) == 0 && o.System == nil {
 		return o
 	}
@@ -77,6 +80,7 @@ func (r *Reconciler) observeWorkloads(o *observed) {
 	if r.o.Workloads != nil {
 		all = r.o.Workloads()
 	}
+	o.Runs = all
 	for _, w := range all {
 		o.Live[w.Instance] = true
 	}

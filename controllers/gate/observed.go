@@ -45,7 +45,12 @@ type observed struct {
 	Running []control.Running
 	Counts  counts
 
-	// Tokens that are known; Workloads that run, by which a gate can know them, and Live the same by instance.
+	// Inherited are the addresses that served when this operator began, until it has had the time to look for itself, at Settled.
+	Inherited map[string][]string
+	Settled   time.Time
+
+	// Runs are all that run. Tokens that are known; Workloads that run, by which a gate can know them, and Live the same by instance.
+	Runs      []Workload
 	Tokens    []token
 	Workloads []proxy.WorkloadEntry
 	Live      map[string]bool

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -125,12 +126,23 @@ func (o *observed) route(r *specs.Route, inForce verdict) specs.RouteStatus {
 	case refs.status != metav1.ConditionTrue:
 		v = refs
 	case v.status == metav1.ConditionTrue && st.Endpoints == 0 && st.Declared > 0:
-		v = no(specs.ReasonNoEndpoints, "none of its %d endpoints is ready", st.Declared)
+		v = no(specs.ReasonNoEndpoints, "none of its %d endpoints is ready%s", st.Declared, o.meanwhile(r))
 	case v.status == metav1.ConditionTrue:
 		v = yes(specs.ReasonReady, "%d of %d endpoints are ready", st.Endpoints, st.Declared)
 	}
 	o.set(&st.Conditions, specs.ConditionReady, r.Generation, v)
 	return st
+}
+
+// meanwhile says who serves a route until one of its own backends can.
+func (o *observed) meanwhile(r *specs.Route) string {
+	c := o.routeConfig(r)
+	for _, b := range c.Backends {
+		if !slices.ContainsFunc(r.Spec.Backends, func(s specs.RouteBackend) bool { return "process/"+s.Process == b.Name }) {
+			return "; until one is, " + b.Name + " goes on, which served it before"
+		}
+	}
+	return ""
 }
 
 func (o *observed) findGate(name string) *specs.Gate {

@@ -27,6 +27,7 @@ type ask struct {
 type reply struct {
 	text   string
 	finish string // stop or length
+	stop   string // the stop sequence that ended it, if one did
 }
 
 var (
@@ -58,13 +59,13 @@ func (m *ngram) answer(name string, a ask) reply {
 		text = b.String()
 	}
 	text, cut := cutTokens(text, a.limit)
-	r := reply{text, "stop"}
+	r := reply{text: text, finish: "stop"}
 	if cut || !whole {
 		r.finish = "length"
 	}
 	for _, s := range a.stop {
 		if i := strings.Index(r.text, s); s != "" && i >= 0 {
-			r = reply{r.text[:i], "stop"}
+			r = reply{r.text[:i], "stop", s}
 		}
 	}
 	return r

@@ -1,5 +1,5 @@
 // Command demomodel is a model server for demonstrations and tests: OpenAI's API (health, models, chat completions, completions,
-// embeddings) in front of a demo n-gram model, not an LLM. It counts its tokens truly, answers "say the word X" with X, and
+// embeddings) and Anthropic's (messages, and counting their tokens) in front of a demo n-gram model, not an LLM. It counts its tokens truly, answers "say the word X" with X, and
 // writes one line for each request. SIGTERM ends it when the requests under way are answered.
 package main
 

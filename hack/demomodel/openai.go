@@ -39,7 +39,7 @@ func (e *apiError) coded(status int, code string) *apiError {
 	return e
 }
 
-// request has the fields of all three endpoints; what is not here is passed over.
+// request has the fields of all endpoints, System and StopSequences those of Anthropic's; what is not here is passed over.
 type request struct {
 	Model               string      `json:"model"`
 	Messages            []message   `json:"messages"`
@@ -55,6 +55,8 @@ type request struct {
 	StreamOptions       *streamOpts `json:"stream_options"`
 	Dimensions          *int        `json:"dimensions"`
 	EncodingFormat      string      `json:"encoding_format"`
+	System              parts       `json:"system"`
+	StopSequences       []string    `json:"stop_sequences"`
 }
 
 type streamOpts struct {

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// server answers as OpenAI's API does.
+// server answers as OpenAI's API does, and messages as Anthropic's.
 type server struct {
 	name    string
 	model   *ngram
@@ -47,6 +47,8 @@ func (s *server) handler() http.Handler {
 		{"POST", "/v1/chat/completions", s.chat},
 		{"POST", "/v1/completions", s.completion},
 		{"POST", "/v1/embeddings", s.embeddings},
+		{"POST", "/v1/messages", s.messages},
+		{"POST", "/v1/messages/count_tokens", s.countTokens},
 	}
 	mux := http.NewServeMux()
 	for _, route := range routes {
@@ -75,7 +77,7 @@ func (s *server) logged(w http.ResponseWriter, r *http.Request, serve func(*serv
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if e := serve(sw, r); e != nil {
 		sw.note = e.Message
-		writeJSON(sw, e.status, map[string]any{"error": e})
+		writeJSON(sw, e.status, e.body(r.URL.Path))
 	}
 	if r.URL.Path == "/health" && sw.status == http.StatusOK {
 		return

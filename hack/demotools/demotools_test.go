@@ -29,7 +29,7 @@ var _ = Describe("The demo tools", func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		ended := make(chan error, 1)
 		go func() {
-			ended <- serve(ctx, l, func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) })
+			ended <- serve(ctx, l, func() time.Time { return time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC) }, false)
 		}()
 		DeferCleanup(func() {
 			cancel()

@@ -32,6 +32,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("demotools", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "127.0.0.1:0", "address to listen on")
+	stateless := flags.Bool("stateless", false, "keep no sessions, which protocol version 2026-07-28 and later want")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return 2
 	}
@@ -41,7 +42,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 1
 	}
 	fmt.Fprintf(stdout, "listening on %s\n", l.Addr())
-	if err := serve(ctx, l, time.Now); err != nil {
+	if err := serve(ctx, l, time.Now, *stateless); err != nil {
 		fmt.Fprintln(stderr, err)
 		return 1
 	}
@@ -50,9 +51,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // serve serves until ctx ends, and then lets calls end that go on.
-func serve(ctx context.Context, l net.Listener, now func() time.Time) error {
+func serve(ctx context.Context, l net.Listener, now func() time.Time, stateless bool) error {
 	mux := http.NewServeMux()
-	mux.Handle("/mcp", handler(newTools(now)))
+	mux.Handle("/mcp", handler(newTools(now), stateless))
 	mux.HandleFunc("/health", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	s := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
 	ended := make(chan error, 1)

@@ -9,11 +9,13 @@
 //	workload fork                     starts a daemon with a session of its own and ends
 //	workload env NAME…                prints variables and waits
 //	workload reload                   says reloaded on SIGHUP
+//	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
 package main
 
 import (
 	"bufio"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/signal"
@@ -43,6 +45,7 @@ var verbs = map[string]func(args []string){
 	"fork":     func([]string) { spawn(true, "stubborn") },
 	"env":      environment,
 	"reload":   reload,
+	"hear":     hear,
 }
 
 func wait(sig os.Signal) {
@@ -131,4 +134,21 @@ func reload([]string) {
 		}
 	}()
 	wait(syscall.SIGTERM)
+}
+
+func hear(args []string) {
+	c, err := net.Dial("unixpacket", args[0])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	n, sockets := 0, 0
+	for {
+		b, rights := make([]byte, 1<<16), make([]byte, 1<<12)
+		k, r, _, _, err := c.(*net.UnixConn).ReadMsgUnix(b, rights)
+		if n, sockets = n+k, sockets+r; err != nil || k == 0 {
+			break
+		}
+	}
+	fmt.Printf("heard %d bytes, %d sockets\n", n, sockets)
 }

@@ -7,7 +7,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -144,6 +147,15 @@ var fixtureCommands = map[string]func(*testscript.TestScript, bool, []string){
 			ts.Check(err)
 			ts.Check(os.WriteFile(f, bytes.ReplaceAll(text, []byte(args[1]), []byte(args[2])), 0o600))
 		}
+	},
+	// metrics FILE: serve the file as the metrics of the gates.
+	"metrics": func(ts *testscript.TestScript, _ bool, args []string) {
+		text := ts.ReadFile(args[0])
+		l, err := net.Listen("unix", filepath.Join(ts.Getenv("MIRROROS_RUN"), "gate-metrics.sock"))
+		ts.Check(err)
+		srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, text) })}
+		go func() { _ = srv.Serve(l) }()
+		ts.Defer(func() { _ = srv.Close() })
 	},
 	// running PROCESS: start a program as an instance of the process, which is in the store.
 	"running": func(ts *testscript.TestScript, _ bool, args []string) {

@@ -31,15 +31,18 @@ type usage struct {
 func newTop(c *command) *cobra.Command {
 	var output, selector, by string
 	cmd := &cobra.Command{
-		Use:   "top [processes|instances]",
-		Short: "Show what uses processor and memory",
+		Use:   "top [processes|instances|gates]",
+		Short: "Show what uses processor and memory, or what passes the gates",
 		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor. Memory is the proportional
-share (PSS) where the kernel tells it, else what is resident (RSS), which counts shared pages again for each process.`,
+share (PSS) where the kernel tells it, else what is resident (RSS), which counts shared pages again for each process.
+
+Of gates it shows requests for each second now, and requests, refusals and tokens since the gate's process began.`,
 		Example: `  mirrorctl top
   mirrorctl top instances --sort-by memory
-  mirrorctl top -l tier=model -o json`,
+  mirrorctl top -l tier=model -o json
+  mirrorctl top gates`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions([]string{"processes", "instances"}, cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"processes", "instances", "gates"}, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output, "json", "yaml"); err != nil {
 				return err
@@ -52,8 +55,14 @@ share (PSS) where the kernel tells it, else what is resident (RSS), which counts
 				}
 				kind = k
 			}
+			if kind.Kind == "Gate" {
+				if selector != "" || cmd.Flags().Changed("sort-by") {
+					return usageError("top gates takes neither --selector nor --sort-by")
+				}
+				return c.topGates(cmd.Context(), output)
+			}
 			if kind.Kind != "Process" && kind.Kind != "Instance" {
-				return usageError("top shows processes or instances")
+				return usageError("top shows processes, instances or gates")
 			}
 			if !slices.Contains([]string{"cpu", "memory", "name"}, by) {
 				return usageError("--sort-by %s: want cpu, memory or name", by)

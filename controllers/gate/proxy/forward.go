@@ -18,7 +18,9 @@ type Client interface {
 // called once for each. Nothing is tried again once a backend may have begun to act, but for a status or a silence that the route names.
 func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Request, error)) (*upstream.Response, *endpoint, *refusal) {
 	var bad *refusal
-	for i, a := range plan {
+	again := false
+	for i := 0; i < len(plan); i++ {
+		a := plan[i]
 		x.backend = a.backend
 		r, err := x.prepare(a.backend, request)
 		if err != nil {
@@ -36,11 +38,33 @@ func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Req
 			at.busy.Add(-1)
 			continue
 		}
+		if failed.reason == BackendNotReady && !again {
+			if fresh := x.replan(); fresh != nil {
+				plan, i, again = fresh, -1, true
+				continue
+			}
+		}
 		if bad = failed; last || x.spent() || !x.mayFallBack(bad.reason) {
 			break
 		}
 	}
 	return nil, nil, bad
+}
+
+// replan chooses once more, by what is in force now, because what was chosen is gone: the route goes elsewhere since. Whether the request may leave
+// the host stays as its rule decided.
+func (x *exchange) replan() []attempt {
+	v := x.server.view.Load()
+	g := v.gates[x.gate.Name]
+	if g == nil || g.routes[x.route.Name] == nil || g.routes[x.route.Name].Protocol != x.route.Protocol {
+		return nil
+	}
+	x.by = v.endpoints
+	plan, bad := g.routes[x.route.Name].choose(v.endpoints, x.rule != nil && x.rule.AllowRemote)
+	if bad != nil {
+		return nil
+	}
+	return plan
 }
 
 // mayFallBack tells whether the route goes on after a failure.

@@ -3,6 +3,7 @@ package proxy_test
 import (
 	"io"
 	"net/http"
+	"slices"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -51,6 +52,29 @@ var _ = Describe("an address that is taken out", func() {
 			w.book.before = nil
 			Expect(w.server.Update(nil, &proxy.Endpoints{Number: 2, Ready: map[string][]string{"demo:http": {young.address()}}}, nil)).To(Succeed())
 			Expect(w.server.Running().Leaving).To(BeEmpty())
+		}
+		Expect(w.ask(chat).StatusCode).To(Equal(http.StatusOK))
+		Expect(old.calls()).To(BeZero())
+		Expect(young.calls()).To(Equal(1))
+	})
+
+	It("is not missed by a request that chose it before its route went elsewhere", func() {
+		old, young := newModel(answers), newModel(answers)
+		var w *world
+		w = newWorld(old.address(), nil)
+		w.book.before = func() {
+			w.book.before = nil
+			c := *w.config
+			c.Number, c.Gates = c.Number+1, slices.Clone(c.Gates)
+			c.Gates[0].Routes = slices.Clone(c.Gates[0].Routes)
+			for i := range c.Gates[0].Routes {
+				r := &c.Gates[0].Routes[i]
+				r.Backends = slices.Clone(r.Backends)
+				for j := range r.Backends {
+					r.Backends[j].Endpoints = "other:http"
+				}
+			}
+			Expect(w.server.Update(&c, &proxy.Endpoints{Number: 2, Ready: map[string][]string{"other:http": {young.address()}}}, nil)).To(Succeed())
 		}
 		Expect(w.ask(chat).StatusCode).To(Equal(http.StatusOK))
 		Expect(old.calls()).To(BeZero())

@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+)
+
+// withToken adds a token to each request.
+type withToken struct {
+	token string
+	next  http.RoundTripper
+}
+
+func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("Authorization", "Bearer "+t.token)
+	return t.next.RoundTrip(r)
+}
+
+var _ = Describe("the official MCP client", func() {
+	DescribeTable("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext, version string, stateless bool) {
+		h := newHost()
+		h.write("gate.yaml",
+			object("Gate", "front", `listen: {address: "127.0.0.1:0"}`, "durability: Process"),
+			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\", --stateless=%t]", bin, stateless),
+				"ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"),
+			object("Route", "tools", "gate: front", "protocol: MCP", "match: {path: /mcp/tools}", "backends: [{process: tools, port: http, path: /mcp}]"),
+			object("Principal", "scout", "type: Agent"),
+			object("GateRule", "scout-may-look", "routes: [tools]", "principals: {names: [scout]}",
+				"mcp: {tools: [clock, weather]}", "action: Allow", "reason: read-only tools"))
+		h.start()
+		h.ready()
+		url := h.serving("front")
+		transport := &http.Transport{}
+		DeferCleanup(transport.CloseIdleConnections)
+		c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+		connect := func(token string) (*mcp.ClientSession, error) {
+			return c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url + "/mcp/tools", HTTPClient: &http.Client{Transport: withToken{token, transport}},
+				MaxRetries: -1}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+		}
+		session, err := connect(h.token("scout"))
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(session.Close)
+		Expect(session.InitializeResult().ProtocolVersion).To(Equal(version))
+		list, err := session.ListTools(ctx, nil)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(list.Tools).To(ConsistOf(HaveField("Name", "clock"), HaveField("Name", "weather")))
+
+		answer, err := session.CallTool(ctx, &mcp.CallToolParams{Name: "clock"})
+		Expect(err).NotTo(HaveOccurred())
+		Expect(answer.IsError).To(BeFalse())
+		_, err = session.CallTool(ctx, &mcp.CallToolParams{Name: "wipe"})
+		Expect(err).To(HaveOccurred())
+		_, unknown := session.CallTool(ctx, &mcp.CallToolParams{Name: "nosuch"})
+		Expect(unknown).To(HaveOccurred())
+		Expect(strings.ReplaceAll(err.Error(), "wipe", "X")).To(Equal(strings.ReplaceAll(unknown.Error(), "nosuch", "X")), "the same words for both")
+
+		_, err = connect("mgt_guess")
+		Expect(err).To(HaveOccurred())
+		Expect(h.records("--kind", "decision", "--decision", "Refused", "--principal", "scout")).To(ConsistOf(
+			And(HaveKeyWithValue("operation", "tools/call"), HaveKeyWithValue("target", "wipe")), HaveKeyWithValue("target", "nosuch")))
+		out, _, code := h.ctl("can-i", "call", "tools:wipe", "--as", "scout")
+		Expect(code).To(Equal(1), out)
+		Expect(h.must("can-i", "call", "tools:clock", "--as", "scout")).To(ContainSubstring("scout-may-look"))
+	},
+		Entry("with initialize and a session", "2025-06-18", false),
+		Entry("with server/discover and headers", "2026-07-28", true),
+	)
+})
