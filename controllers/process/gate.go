@@ -16,7 +16,7 @@ import (
 
 // systemGateGrace is for the gate when everything is stopped. It is the last then, and its clients have gone: it need not wait for streams as
 // long as when another takes over from it.
-const systemGateGrace = 10 * time.Second
+const systemGateGrace = 3 * time.Second
 
 // principalOf is who a process is to the gates.
 func principalOf(p *specs.Process) string {
