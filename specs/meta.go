@@ -43,9 +43,6 @@ const (
 	AnnotationExecutable = "mirroros.dev/executable"
 )
 
-// SystemGate is the name of the process that all gates are; the operator makes it, and nobody else may.
-const SystemGate = "mirrorgate"
-
 // Object is what every kind here is: Kubernetes metadata around a spec and a status.
 // Objects that came from the store are shared and must not be changed; DeepCopyObject gives one that may be.
 type Object interface {

@@ -19,7 +19,7 @@ const (
 	MinLogBytes = 64 << 10
 )
 
-// SystemProcess is the name of the process that the operator makes for its gates.
+// SystemProcess is the name of the process that all gates are; the operator makes it, and nobody else may.
 const SystemProcess = "mirrorgate"
 
 // Validate tells everything that is wrong in the process by itself.

@@ -56,3 +56,11 @@ func gateVariables(s *ProcessSpec) []string {
 	eachGateVariable(s, func(_, name string) { names = append(names, name) })
 	return names
 }
+
+// PrincipalName is who the process is to the gates.
+func (o *Process) PrincipalName() string {
+	if o.Spec.Principal != "" {
+		return o.Spec.Principal
+	}
+	return PrincipalOfProcess + o.Name
+}

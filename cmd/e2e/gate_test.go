@@ -146,9 +146,9 @@ var _ = Describe("a gate", func() {
 		h, address := begin()
 		c := call(address, 4)
 		for range 3 {
-			pid := h.pidOf(specs.SystemGate)
+			pid := h.pidOf(specs.SystemProcess)
 			kill(pid)
-			Eventually(func() int { return h.pidOf(specs.SystemGate) }).ShouldNot(Equal(pid))
+			Eventually(func() int { return h.pidOf(specs.SystemProcess) }).ShouldNot(Equal(pid))
 			c.goOn()
 		}
 		cut := c.failed.Load()
@@ -161,7 +161,7 @@ var _ = Describe("a gate", func() {
 		c.goOn()
 		was = h.info()
 		Expect(was.GuardianPID).NotTo(BeZero())
-		kill(h.pidOf(specs.SystemGate)) // the sockets went along to the new guardian
+		kill(h.pidOf(specs.SystemProcess)) // the sockets went along to the new guardian
 		c.goOn()
 		c.stop()
 		GinkgoWriter.Printf("%d answered, %d cut, %d refused\n", c.ok.Load(), c.failed.Load(), c.refused.Load())
@@ -173,7 +173,7 @@ var _ = Describe("a gate", func() {
 
 	It("makes room for a new program while a stream goes on, and cuts nothing", func() {
 		h, address := begin()
-		old := h.pidOf(specs.SystemGate)
+		old := h.pidOf(specs.SystemProcess)
 		client := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 		resp, err := client.Post("http://"+address+"/v1/chat/completions", "application/json",
 			strings.NewReader(`{"model":"house","stream":true,"max_tokens":200,"messages":[{"role":"user","content":"tell me a long story"}]}`))
@@ -199,7 +199,7 @@ var _ = Describe("a gate", func() {
 		Expect(os.WriteFile(program+".new", append(data, "another"...), 0o755)).To(Succeed())
 		Expect(os.Rename(program+".new", program)).To(Succeed())
 		Eventually(func() bool {
-			for _, i := range h.of(specs.SystemGate) {
+			for _, i := range h.of(specs.SystemProcess) {
 				if i.Status.Ready && int(i.Status.PID) != old {
 					return true
 				}

@@ -57,11 +57,11 @@ func (op *operator) openGates() (err error) {
 func (op *operator) isGate(pid int) error {
 	id, ok := op.isWorkload(pid)
 	if ok {
-		if ri, found := op.runner.Get(id); found && ri.Owner == specs.SystemGate {
+		if ri, found := op.runner.Get(id); found && ri.Owner == specs.SystemProcess {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d is no instance of process/%s", pid, specs.SystemGate)
+	return fmt.Errorf("process %d is no instance of process/%s", pid, specs.SystemProcess)
 }
 
 // workloads are the runs that a gate may come to know.

@@ -25,7 +25,7 @@ func (r *Reconciler) apply(ctx context.Context, o *observed, d *decision) error 
 	r.settleTokens(d)
 	var errs []error
 	if d.Stop {
-		errs = append(errs, ignoreGone(r.o.Client.Delete(ctx, store.Key{Kind: "Process", Name: specs.SystemGate})))
+		errs = append(errs, ignoreGone(r.o.Client.Delete(ctx, store.Key{Kind: "Process", Name: specs.SystemProcess})))
 	}
 	if d.Sockets != nil {
 		bound, faults := r.o.Sockets.Ensure(d.Sockets)

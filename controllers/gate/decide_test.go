@@ -167,7 +167,7 @@ var _ = Describe("deciding", func() {
 		for _, p := range o.Identities.Principals {
 			names = append(names, p.Name)
 		}
-		Expect(names).To(Equal([]string{"coder", "process/model", Anonymous}))
+		Expect(names).To(Equal([]string{"coder", "process/model", specs.PrincipalAnonymous}))
 	})
 })
 

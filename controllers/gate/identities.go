@@ -8,18 +8,15 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// Anonymous is the principal of who brings no credentials, where a gate lets such in.
-const Anonymous = "system/anonymous"
-
 // identities are who may call, but for their number: every Principal, every process that declares none as itself, and the nameless.
 func (o *observed) identities() proxy.Identities {
-	out := proxy.Identities{Principals: []proxy.PrincipalEntry{{Name: Anonymous, Type: "System"}}}
+	out := proxy.Identities{Principals: []proxy.PrincipalEntry{{Name: specs.PrincipalAnonymous, Type: "System"}}}
 	for _, p := range o.Principals {
 		out.Principals = append(out.Principals, proxy.PrincipalEntry{Name: p.Name, Type: string(p.Spec.Type), Labels: p.Labels, Suspended: p.Spec.Suspend})
 	}
 	for _, name := range sortedNames(o.Processes) {
 		if p := o.Processes[name]; p.Spec.Principal == "" {
-			out.Principals = append(out.Principals, proxy.PrincipalEntry{Name: principalOf(p), Type: string(specs.PrincipalProcess), Labels: p.Labels})
+			out.Principals = append(out.Principals, proxy.PrincipalEntry{Name: p.PrincipalName(), Type: string(specs.PrincipalProcess), Labels: p.Labels})
 		}
 	}
 	slices.SortFunc(out.Principals, func(a, b proxy.PrincipalEntry) int { return cmp.Compare(a.Name, b.Name) })

@@ -116,11 +116,8 @@ func maxTTL(p *specs.Principal) time.Duration {
 	if t := p.Spec.Tokens; t != nil && t.MaxTTL != nil {
 		return t.MaxTTL.Duration
 	}
-	return defaultMaxTTL
+	return specs.DefaultMaxTokenTTL
 }
-
-// defaultMaxTTL of a principal that was stored before it had defaults.
-const defaultMaxTTL = 720 * time.Hour
 
 func because(reason string) string {
 	if reason == "" {
@@ -143,7 +140,7 @@ func (r *Reconciler) Begin(instance, principal string, uid, gid int) (file strin
 
 // InstanceToken makes a further token of an instance that is about to start; ttl 0 is as long as its principal may have one.
 func (r *Reconciler) InstanceToken(instance, principal string, ttl time.Duration) (string, error) {
-	longest := defaultMaxTTL // of a process that is its own principal too
+	longest := specs.DefaultMaxTokenTTL // of a process that is its own principal too
 	if p, ok := reconcile.Get[*specs.Principal](r.o.Client, principal); ok {
 		longest = maxTTL(p)
 	}

@@ -35,10 +35,10 @@ func (r *Reconciler) observe() *observed {
 	o.Routes = declared(reconcile.List[*specs.Route](r.o.Client))
 	o.Rules = declared(reconcile.List[*specs.GateRule](r.o.Client))
 	o.Principals = declared(reconcile.List[*specs.Principal](r.o.Client))
-	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, specs.SystemGate)
+	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, specs.SystemProcess)
 	o.Processes = map[string]*specs.Process{}
 	for _, p := range declared(reconcile.List[*specs.Process](r.o.Client)) {
-		if p.Name != specs.SystemGate {
+		if p.Name != specs.SystemProcess {
 			o.Processes[p.Name] = p
 		}
 	}
@@ -96,7 +96,7 @@ func (r *Reconciler) observeWorkloads(o *observed) {
 	for _, w := range all {
 		e := proxy.WorkloadEntry{Instance: w.Instance, Principal: acts[w.Instance], Cgroup: w.Cgroup, PID: w.PID, Inode: w.Inode}
 		if p := o.Processes[w.Process]; e.Principal == "" && p != nil {
-			e.Principal = principalOf(p)
+			e.Principal = p.PrincipalName()
 		}
 		if e.Principal != "" {
 			o.Workloads = append(o.Workloads, e)

@@ -86,9 +86,3 @@ func endpointsName(process, port string) string { return process + ":" + port }
 // Names of listening sockets.
 func gateListener(name string) string  { return "gate/" + name }
 func serviceListener(s service) string { return "service/" + s.name() }
-func principalOf(p *specs.Process) string {
-	if p.Spec.Principal != "" {
-		return p.Spec.Principal
-	}
-	return "process/" + p.Name
-}

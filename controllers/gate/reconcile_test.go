@@ -50,7 +50,7 @@ var _ = Describe("reconciling the data plane", func() {
 		Expect(rt).To(reconciletest.HaveCondition("Ready", "True", "Ready"))
 		Expect(w.RouteReady("chat")).To(BeTrue())
 		Expect(w.Gates()).To(Equal(map[string]string{"front": "http://127.0.0.1:8088"}))
-		p, ok := reconcile.Get[*specs.Process](w.client, specs.SystemGate)
+		p, ok := reconcile.Get[*specs.Process](w.client, specs.SystemProcess)
 		Expect(ok).To(BeTrue())
 		Expect(p.Labels).To(HaveKeyWithValue(specs.LabelSystem, "true"))
 		before := w.reloads

@@ -53,9 +53,9 @@ func (o *observed) inForce() verdict {
 	}
 	switch {
 	case !serving && o.System != nil:
-		return unknown(specs.ReasonWaitingForGate, "process/%s does not answer: see `mirrorctl describe process %s`", specs.SystemGate, specs.SystemGate)
+		return unknown(specs.ReasonWaitingForGate, "process/%s does not answer: see `mirrorctl describe process %s`", specs.SystemProcess, specs.SystemProcess)
 	case !serving:
-		return unknown(specs.ReasonWaitingForGate, "process/%s is about to start", specs.SystemGate)
+		return unknown(specs.ReasonWaitingForGate, "process/%s is about to start", specs.SystemProcess)
 	case newest < o.Config.Number:
 		return no(specs.ReasonSnapshotPending, "the gate runs snapshot %d; %d is on its way", newest, o.Config.Number)
 	}

@@ -18,11 +18,11 @@ const drainSeconds = 600
 func systemProcess(stateDir, runDir string) *specs.Process {
 	grace, period := int64(drainSeconds), int32(1)
 	first := metav1.Duration{Duration: 50 * time.Millisecond} // clients wait meanwhile: one that was killed young is back as soon as one that was old
-	p := &specs.Process{ObjectMeta: metav1.ObjectMeta{Name: specs.SystemGate, Labels: map[string]string{specs.LabelSystem: "true"}}}
+	p := &specs.Process{ObjectMeta: metav1.ObjectMeta{Name: specs.SystemProcess, Labels: map[string]string{specs.LabelSystem: "true"}}}
 	p.Spec = specs.ProcessSpec{
 		Why:                           "serves the gates and service ports of this host; the operator made it",
-		Command:                       []string{specs.SystemGate, "serve", "--state", stateDir, "--run", runDir},
-		StartupProbe:                  &specs.Probe{Handler: specs.Handler{Exec: &specs.ExecAction{Command: []string{specs.SystemGate, "ready", "--run", runDir}}}, PeriodSeconds: period, FailureThreshold: 60, TimeoutSeconds: 5},
+		Command:                       []string{specs.SystemProcess, "serve", "--state", stateDir, "--run", runDir},
+		StartupProbe:                  &specs.Probe{Handler: specs.Handler{Exec: &specs.ExecAction{Command: []string{specs.SystemProcess, "ready", "--run", runDir}}}, PeriodSeconds: period, FailureThreshold: 60, TimeoutSeconds: 5},
 		Strategy:                      &specs.Strategy{Type: specs.StrategyRollingUpdate},
 		OnExecutableChange:            specs.ExecutableChangeRestart,
 		RestartBackoff:                &specs.Backoff{Initial: &first},

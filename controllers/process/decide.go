@@ -208,7 +208,7 @@ func (d *decider) stopping(in *instance) {
 func (d *decider) stopPlan(in *instance) stopPlan {
 	if d.Process != nil {
 		p := planOf(&d.Process.Spec)
-		if d.Down && d.Name == specs.SystemGate {
+		if d.Down && d.Name == specs.SystemProcess {
 			grace := min(int64(p.grace()/time.Second), int64(systemGateGrace/time.Second))
 			p.GraceSeconds = &grace
 		}

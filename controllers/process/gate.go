@@ -18,14 +18,6 @@ import (
 // long as when another takes over from it.
 const systemGateGrace = 3 * time.Second
 
-// principalOf is who a process is to the gates.
-func principalOf(p *specs.Process) string {
-	if p.Spec.Principal != "" {
-		return p.Spec.Principal
-	}
-	return "process/" + p.Name
-}
-
 // needs are the objects that a process waits for: processes by name, routes and gates with their kind before it.
 func needs(p *specs.Process) []string {
 	var out []string
@@ -116,7 +108,7 @@ func (v *resolver) gateVariables(env *variables, s subject) *fault {
 	for name, address := range gates {
 		env.set(specs.GateVariable(name), address, false)
 	}
-	if s.gate.Active() && s.process.Name != specs.SystemGate {
+	if s.gate.Active() && s.process.Name != specs.SystemProcess {
 		env.set(specs.VarTokenFile, s.gate.TokenFile(s.id), false)
 	}
 	if s.process.Spec.Proxy == nil || s.token == nil {
@@ -146,7 +138,7 @@ func (v *variables) tokenVariable(s subject, e specs.EnvVar) *fault {
 		v.set(e.Name, "", true)
 		return nil
 	}
-	ttl := time.Duration(0)
+	ttl := specs.DefaultTokenTTL
 	if t := e.ValueFrom.Token.TTL; t != nil {
 		ttl = t.Duration
 	}
@@ -172,10 +164,10 @@ func (r *Reconciler) servedAt(o *observed, im *instanceMemory) []string {
 // admission lets an instance that starts now have its tokens.
 func (r *Reconciler) admission(s subject) subject {
 	s.gate = r.o.Gate
-	if s.gate == nil || !s.gate.Active() || s.process.Name == specs.SystemGate {
+	if s.gate == nil || !s.gate.Active() || s.process.Name == specs.SystemProcess {
 		return s
 	}
-	principal := principalOf(s.process)
+	principal := s.process.PrincipalName()
 	s.begin = func(who account) *fault {
 		uid, gid := -1, -1
 		if who.credential != nil {

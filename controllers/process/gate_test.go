@@ -106,6 +106,14 @@ var _ = Describe("a process and the gates", func() {
 		Expect(g.made).To(Equal([]string{"file coder", "token coder 1h0m0s", "in force"}))
 	})
 
+	It("gets a token for a day when it does not say for how long", func() {
+		w.put(proc("agent", func(p *specs.Process) {
+			p.Spec.Env = []specs.EnvVar{{Name: "KEY", ValueFrom: &specs.EnvVarSource{Token: &specs.TokenSource{}}}}
+		}))
+		w.wait(time.Minute)
+		Expect(g.made).To(ContainElement("token process/agent 24h0m0s"))
+	})
+
 	It("is its own principal when it names none", func() {
 		w.put(proc("web"))
 		w.wait(time.Minute)

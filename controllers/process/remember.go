@@ -276,7 +276,7 @@ func (r *Reconciler) liveDependents(name string) []string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	needed := r.needed[name]
-	if name == specs.SystemGate { // what talks through it may be anybody
+	if name == specs.SystemProcess { // what talks through it may be anybody
 		needed = r.live
 	}
 	var out []string
