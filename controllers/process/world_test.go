@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -28,6 +29,7 @@ type world struct {
 	dir    string
 	begin  time.Time
 	passed time.Duration
+	asked  sync.Mutex // guards queue: what runs beside asks too
 	queue  []string
 	timers map[string]time.Time
 	known  map[string]specs.Object
@@ -60,20 +62,35 @@ func (w *world) restartOperator() {
 }
 
 func (w *world) add(name string) {
+	w.asked.Lock()
+	defer w.asked.Unlock()
 	if !slices.Contains(w.queue, name) {
 		w.queue = append(w.queue, name)
 	}
 }
 
+// next takes what was asked for first.
+func (w *world) next() (name string, ok bool) {
+	w.asked.Lock()
+	defer w.asked.Unlock()
+	if len(w.queue) == 0 {
+		return "", false
+	}
+	name, w.queue = w.queue[0], w.queue[1:]
+	return name, true
+}
+
 // drain reconciles until nothing is asked for.
 func (w *world) drain() {
 	w.t.Helper()
-	for n := 0; len(w.queue) > 0; n++ {
-		if n > 5000 {
-			w.t.Fatalf("no end: %v", w.queue)
+	for n := 0; ; n++ {
+		name, ok := w.next()
+		if !ok {
+			return
 		}
-		name := w.queue[0]
-		w.queue = w.queue[1:]
+		if n > 5000 {
+			w.t.Fatalf("no end: %s", name)
+		}
 		res, err := w.r.Reconcile(context.Background(), request(name))
 		if err != nil {
 			w.t.Fatalf("%s: %v", name, err)

@@ -16,8 +16,16 @@ import (
 // was written and the rest of its tree was killed; Get tells the exit then. It is called by Run's goroutine and must not block.
 // Runs that Open found ended are listed, not notified.
 func (r *Runner) Run(ctx context.Context, notify func(id string)) error {
-	stop := context.AfterFunc(ctx, func() { unix.Write(r.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0}) })
-	defer stop()
+	woken := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		unix.Write(r.wake, []byte{1, 0, 0, 0, 0, 0, 0, 0})
+		close(woken)
+	})
+	defer func() {
+		if !stop() {
+			<-woken // Close gives the descriptor back
+		}
+	}()
 	var events [128]unix.EpollEvent
 	for {
 		r.tell(notify)

@@ -157,6 +157,13 @@ func connect(dir, instance string) *gate {
 	return g
 }
 
+// config is the number that the gate runs.
+func (g *gate) config() int64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.running.Config
+}
+
 func dup(f *os.File) *os.File {
 	raw, err := f.SyscallConn()
 	Expect(err).NotTo(HaveOccurred())
@@ -254,7 +261,7 @@ var _ = Describe("the line between operator and gate", Serial, func() {
 		a.stop()
 		Eventually(o.Gates).Should(ConsistOf(HaveField("Instance", "b")))
 		o.Reload(shortly())
-		Expect(b.running.Config).To(BeNumerically(">", 0))
+		Expect(b.config()).To(BeNumerically(">", 0))
 	})
 
 	It("brings sockets back to an operator that lost them, and connects again each time", func() {
@@ -358,7 +365,7 @@ var _ = Describe("the line between operator and gate", Serial, func() {
 		l.Close()
 		Eventually(open).Should(Equal(before))
 		o.Reload(shortly())
-		Expect(good.running.Config).To(BeNumerically(">", 0))
+		Expect(good.config()).To(BeNumerically(">", 0))
 	})
 
 	It("is not held up by a gate that does not read", func() {

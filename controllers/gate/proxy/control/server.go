@@ -89,7 +89,14 @@ func (s *Server) Run(ctx context.Context) error {
 	var gates sync.WaitGroup
 	defer gates.Wait()
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { s.l.Close() })()
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() { s.l.Close(); close(closed) })
+	defer func() {
+		cancel()
+		if !stop() {
+			<-closed // the next operator must not find somebody here
+		}
+	}()
 	for {
 		c, err := s.l.AcceptUnix()
 		switch {
