@@ -159,8 +159,14 @@ func (r *Runner) killSession(p *proc) int {
 		}
 	}
 	for _, s := range r.lost {
-		if s.session != p.PID && s.group != p.PID && s.start >= p.ident.start && r.marked(s.pid, p.ID) {
+		if s.session == p.PID || s.group == p.PID || s.start < p.ident.start {
+			continue
+		}
+		switch hit, sure := r.marked(s.pid, p.ID); {
+		case hit:
 			kill(s)
+		case !sure && s.age() < beforeExec:
+			left++ // the next round tells
 		}
 	}
 	if left > 0 {
@@ -188,10 +194,20 @@ func (r *Runner) readTable() {
 	})
 }
 
-// marked tells whether a process was started with the mark of an instance in its environment.
-func (r *Runner) marked(pid int, id string) bool {
+// beforeExec is how long a process may take from its beginning until it has the environment of its program.
+const beforeExec = 200 * time.Millisecond
+
+// age of a process, to within a tick of the kernel's clock for such things, which has 100 a second on every architecture that this runs on.
+func (s stat) age() time.Duration { return bootClock() - time.Duration(s.start)*(time.Second/100) }
+
+// marked tells whether a process was started with the mark of an instance in its environment. Of one whose environment is empty nobody can be
+// sure: it may be about to execute its program, and gets it in a moment.
+func (r *Runner) marked(pid int, id string) (hit, sure bool) {
 	env, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return err == nil && strings.Contains("\x00"+string(env), "\x00"+r.o.Mark+"="+id+"\x00")
+	if err == nil && len(env) == 0 {
+		return false, false
+	}
+	return err == nil && strings.Contains("\x00"+string(env), "\x00"+r.o.Mark+"="+id+"\x00"), true
 }
 
 // killMembers kills what lives in the run's cgroup. The kernel tells through cgroup.events when it is empty.
