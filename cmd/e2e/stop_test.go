@@ -129,7 +129,7 @@ var _ = Describe("ending the operator", func() {
 	It("by shutdown is finished by the next operator when it is killed in the middle, and a new start starts everything again", func() {
 		h := newHost()
 		h.write("back.yaml", process("back", []string{"run"}))
-		h.write("front.yaml", process("front", []string{"stubborn"}, "dependsOn: [{process: back}]", "terminationGracePeriodSeconds: 2"))
+		h.write("front.yaml", process("front", []string{"stubborn"}, "dependsOn: [{process: back}]", stubbornGrace()))
 		h.write("gone.yaml", process("gone", []string{"run"}, "restartPolicy: Always"))
 		h.start()
 		h.ready()
@@ -145,7 +145,7 @@ var _ = Describe("ending the operator", func() {
 		Expect(alive(int(before[h.name("front", before)]))).To(BeTrue(), "it is in its grace period still")
 		Expect(alive(int(before[h.name("back", before)]))).To(BeTrue(), "front depends on it")
 		Expect(h.pids()).NotTo(HaveKey(HavePrefix("gone-")), "nothing is started again")
-		Eventually(h.done, "10s").Should(BeClosed())
+		Eventually(h.done, "20s").Should(BeClosed())
 		Expect(h.cmd.ProcessState.ExitCode()).To(BeZero())
 		Expect(<-said).To(HavePrefix("exit 0\n3 instances stopped; the operator has ended\n"))
 		for name, pid := range before {
@@ -159,7 +159,7 @@ var _ = Describe("ending the operator", func() {
 
 	It("by shutdown survives the death of the guardian too, and of both", func() {
 		h := newHost()
-		h.write("a.yaml", process("a", []string{"stubborn"}, "terminationGracePeriodSeconds: 2"))
+		h.write("a.yaml", process("a", []string{"stubborn"}, stubbornGrace()))
 		h.start()
 		h.ready()
 		pid, was := h.pidOf("a"), h.info()
@@ -173,8 +173,17 @@ var _ = Describe("ending the operator", func() {
 		kill(now.GuardianPID)
 		kill(now.PID)
 		h.start()
-		Eventually(h.done, "10s").Should(BeClosed())
+		Eventually(h.done, "20s").Should(BeClosed())
 		Expect(alive(pid)).To(BeFalse())
 		Expect(string(h.log.Contents())).To(ContainSubstring("Finishing the shutdown"))
 	})
 })
+
+// stubbornGrace is the grace period of what does not end when it is asked to: long enough to kill an operator and ask the next one within it,
+// which under the race detector takes seconds.
+func stubbornGrace() string {
+	if os.Getenv("MIRROROS_TEST_RACE") != "" {
+		return "terminationGracePeriodSeconds: 8"
+	}
+	return "terminationGracePeriodSeconds: 2"
+}
