@@ -19,7 +19,8 @@ type look struct {
 	room []instance
 }
 
-// observe gathers all that decide may know of one process. Beside the memory's own record of what it sees it changes nothing.
+// observe gathers all that decide may know of one process. Beside the memory's own record of what it sees, and of who waits for whom
+// (not while planning), it changes nothing.
 func (r *Reconciler) observe(l look) (*observed, error) {
 	o := &observed{Now: r.now(), Name: l.name, Down: r.down.Load(), Instances: l.room}
 	if p, ok := getProcess(l.view, l.name); ok {
@@ -29,6 +30,9 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 		}
 		l.m.template(p, o.Dir)
 		o.Process, o.Hash, o.Changed, o.Revision = p, l.m.hash, l.m.changed, r.revision(p)
+		if !l.planning {
+			r.waitFor(l.m, p)
+		}
 		r.dependencies(o, l)
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)

@@ -329,6 +329,28 @@ var _ = Describe("Reconciler", func() {
 		Expect(verbs(w.rt.takeLog())).To(ContainElement("kill web/0"))
 	})
 
+	It("starts what waits for a dependency that becomes ready while it looks", func() {
+		w.apply(map[string]*specs.Process{
+			"app": proc("app", func(p *specs.Process) {
+				p.Spec.DependsOn = []specs.Dependency{{Process: "zdb", Condition: specs.DependencyReady}}
+			}),
+			"zdb": proc("zdb"),
+		})
+		Expect(w.queue).To(Equal([]string{"app", "zdb"}))
+		v := &meanwhile{View: w.r.view, name: "zdb"}
+		v.then = func() {
+			for range 3 {
+				_, err := w.r.Reconcile(context.Background(), request("zdb"))
+				Expect(err).NotTo(HaveOccurred())
+				w.follow()
+			}
+			Expect(w.process("zdb")).To(HaveCondition("Ready", "True", "Running"))
+		}
+		w.r.view, w.queue = v, []string{"app"}
+		w.drain()
+		Expect(verbs(w.rt.takeLog())).To(Equal([]string{"start zdb/0", "start app/0"}))
+	})
+
 	It("holds a first start back for a dependency, names it, and never stops for it later", func() {
 		w.put(proc("app", func(p *specs.Process) { p.Spec.DependsOn = []specs.Dependency{{Process: "db"}} }))
 		w.wait(time.Minute)

@@ -228,6 +228,16 @@ func samePhase(a, b *specs.Process) bool {
 	return true
 }
 
+// waitFor has a process asked for when what it depends on changes. It comes before the look at those: what changes after the look asks
+// again, what changed before was seen.
+func (r *Reconciler) waitFor(m *memory, p *specs.Process) {
+	if d := m.depends; d == p || d != nil && d.Generation == p.Generation && d.UID == p.UID {
+		return
+	}
+	r.depend(p.Name, m.depends, p)
+	m.depends = p
+}
+
 // depend keeps who depends on whom.
 func (r *Reconciler) depend(name string, old, now *specs.Process) {
 	r.mu.Lock()

@@ -6,7 +6,7 @@ import (
 	"mirroros.dev/mirroros/reconcile/queue"
 )
 
-// settle brings what goes on beside in line with what is: probes, watched files and logs, and who waits for whom.
+// settle brings what goes on beside in line with what is: probes, watched files and logs, and what is live.
 func (r *Reconciler) settle(m *memory, o *observed, d decision) {
 	failures, live := false, false
 	for _, im := range m.instances {
@@ -22,10 +22,6 @@ func (r *Reconciler) settle(m *memory, o *observed, d decision) {
 	if g := generationOf(o) + 1; m.watched != g { // also after a start, and a failure
 		r.watchFiles(m, o.Name, "")
 		m.watched = g
-	}
-	if o.Process != nil && m.depends != o.Process && (m.depends == nil || m.depends.Generation != o.Process.Generation || m.depends.UID != o.Process.UID) {
-		r.depend(o.Name, m.depends, o.Process)
-		m.depends = o.Process
 	}
 	r.setLive(m, o, live)
 }

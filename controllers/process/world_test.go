@@ -281,3 +281,19 @@ func (w *world) planned(list map[string]*specs.Process) []plan.Step {
 	}
 	return steps
 }
+
+// meanwhile is a view in which something happens right after a process was looked at, once.
+type meanwhile struct {
+	plan.View
+	name string
+	then func()
+}
+
+func (v *meanwhile) Get(kind, name string) (specs.Object, bool) {
+	o, ok := v.View.Get(kind, name)
+	if then := v.then; kind == "Process" && name == v.name && then != nil {
+		v.then = nil
+		then()
+	}
+	return o, ok
+}
