@@ -173,6 +173,18 @@ func ignoreGone(err error) error {
 	return err
 }
 
+// writeEach has the objects of a kind written whose status should be another than it is.
+func writeEach[T specs.Object, S any](have []T, want []S, status func(T) *S, write func(specs.Object)) {
+	for i, o := range have {
+		if same(*status(o), want[i]) {
+			continue
+		}
+		n := specs.Copy(o)
+		*status(n) = want[i]
+		write(n)
+	}
+}
+
 // write writes the statuses that changed, and tells what is to be told.
 func (r *Reconciler) write(ctx context.Context, o *observed, d *decision) error {
 	r.keepReady(o, d)
@@ -183,34 +195,10 @@ func (r *Reconciler) write(ctx context.Context, o *observed, d *decision) error 
 			errs = append(errs, fmt.Errorf("cannot write the status of %s %q: %w", n.GetObjectKind().GroupVersionKind().Kind, n.GetName(), err))
 		}
 	}
-	for i, g := range o.Gates {
-		if !same(g.Status, d.Gates[i]) {
-			n := specs.Copy(g)
-			n.Status = d.Gates[i]
-			update(n)
-		}
-	}
-	for i, rt := range o.Routes {
-		if !same(rt.Status, d.Routes[i]) {
-			n := specs.Copy(rt)
-			n.Status = d.Routes[i]
-			update(n)
-		}
-	}
-	for i, ru := range o.Rules {
-		if !same(ru.Status, d.Rules[i]) {
-			n := specs.Copy(ru)
-			n.Status = d.Rules[i]
-			update(n)
-		}
-	}
-	for i, p := range o.Principals {
-		if !same(p.Status, d.Principals[i]) {
-			n := specs.Copy(p)
-			n.Status = d.Principals[i]
-			update(n)
-		}
-	}
+	writeEach(o.Gates, d.Gates, func(g *specs.Gate) *specs.GateStatus { return &g.Status }, update)
+	writeEach(o.Routes, d.Routes, func(rt *specs.Route) *specs.RouteStatus { return &rt.Status }, update)
+	writeEach(o.Rules, d.Rules, func(ru *specs.GateRule) *specs.GateRuleStatus { return &ru.Status }, update)
+	writeEach(o.Principals, d.Principals, func(p *specs.Principal) *specs.PrincipalStatus { return &p.Status }, update)
 	r.warn(o, d)
 	return errors.Join(errs...)
 }
