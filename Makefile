@@ -38,7 +38,7 @@ run: build demos ## run the operator over manifests/quickstart in the foreground
 demo: build demos ## tell the whole story in under a minute
 	hack/demo.sh
 
-test: ## unit and end-to-end tests, under three minutes on two cores
+test: ## unit and end-to-end tests, a few minutes on two cores
 	$(GO) test -short -shuffle=on ./...
 	$(MAKE) --no-print-directory e2e
 
