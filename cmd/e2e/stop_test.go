@@ -169,9 +169,11 @@ var _ = Describe("ending the operator", func() {
 		now := h.info()
 		Expect(now.GuardianPID).To(Equal(was.PID), "the operator became the guardian")
 		Expect(alive(pid)).To(BeTrue())
-		Expect(syscall.Kill(now.PID, syscall.SIGSTOP)).To(Succeed()) // or it would become the next guardian
-		kill(now.GuardianPID)
+		// Stopped, the guardian starts no other operator. The operator cannot be the one that is stopped: the kernel would wake it when its
+		// guardian goes (setpgid(2), orphaned process groups), and it would become the next guardian.
+		Expect(syscall.Kill(now.GuardianPID, syscall.SIGSTOP)).To(Succeed())
 		kill(now.PID)
+		kill(now.GuardianPID)
 		h.start()
 		Eventually(h.done, "20s").Should(BeClosed())
 		Expect(alive(pid)).To(BeFalse())
