@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -107,9 +108,12 @@ var _ = Describe("kill -9", func() {
 		}
 		first, last, fault := numbers(h.must("logs", "finite"))
 		Expect([]any{first, last, fault}).To(Equal([]any{0, 149999, ""}), "every line is there")
-		first, last, fault = numbers(h.must("logs", "endless", "--tail", "5000"))
+		// The kernel makes a long write visible page by page, so that the last
+		// line of what is still being written may be half a line.
+		tail := strings.SplitAfter(h.must("logs", "endless", "--tail", "5000"), "\n")
+		first, last, fault = numbers(strings.Join(tail[:len(tail)-2], ""))
 		Expect(fault).To(BeEmpty())
-		Expect(last - first).To(BeNumerically(">=", 4999))
+		Expect(last - first).To(BeNumerically(">=", 4998))
 	})
 
 	It("of the guardian leaves every pid, and exit codes are known after it", func() {
