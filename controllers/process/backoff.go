@@ -25,7 +25,7 @@ func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 		return specs.StateWaiting{}, true
 	}
 	d.after(left)
-	w := waiting(specs.ReasonCrashLoopBackOff, exitText(r.Exit)+lastWords(in.Tail))
+	w := waiting(specs.ReasonCrashLoopBackOff, endText(in))
 	w.Until = seconds(r.ExitedAt.Add(wait))
 	return w, false
 }
@@ -93,6 +93,14 @@ func resetAfter(b *specs.Backoff) time.Duration {
 }
 
 func (d *decider) resetAfter() time.Duration { return resetAfter(d.Process.Spec.RestartBackoff) }
+
+// endText says how the last run ended, as it was told.
+func endText(in *instance) string {
+	if in.Ended != nil && in.Ended.Message != "" {
+		return in.Ended.Message
+	}
+	return exitText(in.Run.Exit)
+}
 
 // lastWords is what a program said before it ended, in one line.
 func lastWords(tail []string) string {

@@ -39,8 +39,9 @@ type observed struct {
 type dependency struct {
 	Name      string
 	Condition specs.DependencyCondition
-	// Found: such a process is declared. Met: it is as far as the condition says.
-	Found, Met bool
+	// Found: such a process is declared. Met: it is as far as the condition says. Unlooked: it was by the status of an earlier operator, and
+	// this one is about to look.
+	Found, Met, Unlooked bool
 }
 
 // instance is one copy: desired, running, ended, or only stored.
@@ -72,8 +73,6 @@ type instance struct {
 	NewExecutable string
 	// Ended is how the last run that ended did; nil when none did.
 	Ended *specs.StateTerminated
-	// Tail is the last lines of a run that ended in failure.
-	Tail []string
 	// LogFault says what is wrong with its log; without a reason it is nothing.
 	LogFault fault
 	// ReadySince is when it became ready, as far as is known; zero when it is not.
