@@ -447,6 +447,13 @@ var _ = Describe("mirrorguard exec", func() {
 		Expect(string(data)).To(MatchRegexp(`(?s)\A\n\{.*\}\n\npid ` + pid + ` \d+ \d+ 77 \.\n\z`))
 	})
 
+	It("gives the program the variable that it is known again by, with its own pid", func() {
+		s := run(header, "-m", "RUN=3 77 /a claim", claim, "77", "--", "/bin/sh", "sh", "-c", "echo $$; echo $RUN")
+		Eventually(s).Should(gexec.Exit(0))
+		pid := strconv.Itoa(s.Command.Process.Pid)
+		Expect(string(s.Out.Contents())).To(Equal(pid + "\n" + pid + " 3 77 /a claim\n"))
+	})
+
 	DescribeTable("does not run what it cannot claim", func(text string, code int) {
 		s := run(text, claim, "77", "--", "/bin/echo", "echo", "ran")
 		Eventually(s).Should(gexec.Exit(code))
