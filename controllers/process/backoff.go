@@ -30,10 +30,11 @@ func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 	return w, false
 }
 
-// afterFailure waits longer after each start that did not come to a run; what was found by reading files is tried as soon as they are right.
+// afterFailure waits longer after each start that did not come to a run; what was found by reading files is tried as soon as they are right,
+// and what lacked a port of another instance as soon as that has given it back.
 func (d *decider) afterFailure(in *instance, f *failure) (specs.StateWaiting, bool) {
 	mended := f.Early && d.Template == nil && in.Hash == d.Hash
-	if mended || f.Generation != d.Process.Generation || f.Restart != d.Process.Annotations[specs.AnnotationRestartedAt] {
+	if mended || in.Freed || f.Generation != d.Process.Generation || f.Restart != d.Process.Annotations[specs.AnnotationRestartedAt] {
 		return specs.StateWaiting{}, true
 	}
 	wait := exponential(d.Process.Spec.RestartBackoff, f.Count)

@@ -136,6 +136,7 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 	im.undeclared = im.undeclared && o.Process == nil
 	_, in.Earlier = l.m.before[hash]
 	in.Run, in.Stop, in.Failure, in.Undeclared = im.run, im.stop, im.failure, im.undeclared
+	in.Freed = im.failure != nil && im.failure.Holder != "" && r.ports.of(im.failure.Port) != im.failure.Holder
 	r.observeRun(o, l, &in, im)
 	o.Instances = append(o.Instances, in)
 }

@@ -62,8 +62,9 @@ type instance struct {
 	Stop *stop
 	// Health is what the probes say of this run.
 	Health health
-	// Failure is the last start that did not come to a run; nil after one that did.
+	// Failure is the last start that did not come to a run; nil after one that did. Freed: it was for a port that has been given back.
 	Failure *failure
+	Freed   bool
 	// Config is what changes of config files since the start of this run ask for; empty is nothing.
 	Config specs.ConfigChangePolicy
 	// Executable of this run; Changed when the file is another now.
@@ -122,6 +123,9 @@ type fault struct {
 	Early bool
 	// Path of a file whose change may mend it.
 	Path string
+	// Holder is the instance that has the Port that it needs.
+	Holder string
+	Port   int32
 }
 
 // health is what probes say of one run.

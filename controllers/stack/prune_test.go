@@ -188,9 +188,17 @@ var _ = Describe("removals", func() {
 
 	It("hold back what needs the port of an object that stays for now", func() {
 		w.apply(map[string]string{"a.yaml": process("a", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c")})
-		w.apply(map[string]string{"a.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c", "why: x")})
+		w.apply(map[string]string{"a.yaml": "", "b.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c", "why: x")})
 		Expect(w.processes()).To(Equal([]string{"a@default", "c@default"}))
 		Expect(w.process("c").Spec.Why).To(Equal("x"))
+		w.later(3 * time.Second)
+		Expect(w.processes()).To(Equal([]string{"b@default", "c@default"}))
+	})
+
+	It("act at once where a new document in the same file takes the port of the one that went", func() {
+		w.apply(map[string]string{"a.yaml": process("a", "ports: [{name: http, port: 8080}]") + "---\n" + process("d"), "c.yaml": process("c")})
+		w.apply(map[string]string{"a.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c")})
+		Expect(w.processes()).To(Equal([]string{"b@default", "c@default", "d@default"}), "what has no successor waits")
 		w.later(3 * time.Second)
 		Expect(w.processes()).To(Equal([]string{"b@default", "c@default"}))
 	})
