@@ -31,13 +31,19 @@ func main() {
 		fmt.Fprintf(os.Stderr, "workload: unknown behaviour %q\n", args[0])
 		os.Exit(2)
 	}
+	switch args[0] { // who reads that it started may send a signal
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+	case "run", "tree", "env":
+		signal.Notify(caught, syscall.SIGTERM)
+	}
 	fmt.Printf("start %d\n", os.Getpid())
 	verb(args[1:])
 }
 
 var verbs = map[string]func(args []string){
 	"run":      func([]string) { wait(syscall.SIGTERM) },
-	"stubborn": func([]string) { signal.Ignore(syscall.SIGTERM); wait(syscall.SIGUSR1) },
+	"stubborn": func([]string) { wait(syscall.SIGUSR1) },
 	"exit":     exit,
 	"log":      writeLines,
 	"http":     serve,
@@ -48,10 +54,12 @@ var verbs = map[string]func(args []string){
 	"hear":     hear,
 }
 
+// caught are signals that end a wait.
+var caught = make(chan os.Signal, 1)
+
 func wait(sig os.Signal) {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, sig)
-	<-c
+	signal.Notify(caught, sig)
+	<-caught
 	fmt.Println("stop")
 }
 
