@@ -9,6 +9,8 @@
 //	workload fork                     starts a daemon with a session of its own and ends
 //	workload env NAME…                prints variables and waits
 //	workload reload                   says reloaded on SIGHUP
+//	workload talk ADDR                serves TCP: says back what it hears, or has its say first
+//	workload stream ADDR              serves HTTP/2 without TLS, in streams of messages as gRPC has them
 //	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
 package main
 
@@ -51,6 +53,8 @@ var verbs = map[string]func(args []string){
 	"fork":     func([]string) { spawn(true, "stubborn") },
 	"env":      environment,
 	"reload":   reload,
+	"talk":     talk,
+	"stream":   stream,
 	"hear":     hear,
 }
 
@@ -104,10 +108,7 @@ func serve(args []string) {
 			}
 		}
 	})
-	if err := http.ListenAndServe(args[0], nil); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fail(http.ListenAndServe(args[0], nil))
 }
 
 func tree([]string) {
@@ -147,8 +148,7 @@ func reload([]string) {
 func hear(args []string) {
 	c, err := net.Dial("unixpacket", args[0])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		fail(err)
 	}
 	n, sockets := 0, 0
 	for {
