@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -22,6 +23,19 @@ func (t withToken) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
+// mcpSession connects the official client, with a token and a version of the protocol.
+func mcpSession(ctx context.Context, url, token, version string) (*mcp.ClientSession, error) {
+	transport := &http.Transport{}
+	DeferCleanup(transport.CloseIdleConnections)
+	c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
+	s, err := c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url, HTTPClient: &http.Client{Transport: withToken{token, transport}},
+		MaxRetries: -1}, &mcp.ClientSessionOptions{ProtocolVersion: version})
+	if err == nil {
+		DeferCleanup(func() { _ = s.Close() }) // its server may have gone before
+	}
+	return s, err
+}
+
 var _ = Describe("the official MCP client", func() {
 	DescribeTable("lists and calls what rules allow, and a denied tool looks unknown", func(ctx SpecContext, version string, stateless bool) {
 		h := newHost()
@@ -35,17 +49,9 @@ var _ = Describe("the official MCP client", func() {
 				"mcp: {tools: [clock, weather]}", "action: Allow", "reason: read-only tools"))
 		h.start()
 		h.ready()
-		url := h.serving("front")
-		transport := &http.Transport{}
-		DeferCleanup(transport.CloseIdleConnections)
-		c := mcp.NewClient(&mcp.Implementation{Name: "test", Version: "1"}, nil)
-		connect := func(token string) (*mcp.ClientSession, error) {
-			return c.Connect(ctx, &mcp.StreamableClientTransport{Endpoint: url + "/mcp/tools", HTTPClient: &http.Client{Transport: withToken{token, transport}},
-				MaxRetries: -1}, &mcp.ClientSessionOptions{ProtocolVersion: version})
-		}
-		session, err := connect(h.token("scout"))
+		url := h.serving("front") + "/mcp/tools"
+		session, err := mcpSession(ctx, url, h.token("scout"), version)
 		Expect(err).NotTo(HaveOccurred())
-		DeferCleanup(session.Close)
 		Expect(session.InitializeResult().ProtocolVersion).To(Equal(version))
 		list, err := session.ListTools(ctx, nil)
 		Expect(err).NotTo(HaveOccurred())
@@ -60,7 +66,7 @@ var _ = Describe("the official MCP client", func() {
 		Expect(unknown).To(HaveOccurred())
 		Expect(strings.ReplaceAll(err.Error(), "wipe", "X")).To(Equal(strings.ReplaceAll(unknown.Error(), "nosuch", "X")), "the same words for both")
 
-		_, err = connect("mgt_guess")
+		_, err = mcpSession(ctx, url, "mgt_guess", version)
 		Expect(err).To(HaveOccurred())
 		h.recorded(ConsistOf(And(HaveKeyWithValue("operation", "tools/call"), HaveKeyWithValue("target", "wipe")), HaveKeyWithValue("target", "nosuch")),
 			"--kind", "decision", "--decision", "Refused", "--principal", "scout")
