@@ -49,7 +49,7 @@ func serve(ctx context.Context, o options) error {
 	}()
 	client := &upstream.Client{}
 	defer client.Close()
-	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers().of, Counted: g.counted})
+	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, Counted: g.counted})
 	g.files = files{dir: filepath.Join(o.State, "gate"), loaded: map[string][]byte{}}
 	g.listeners = listeners{listen: g.server.Listen, log: o.Log, held: map[string]*os.File{}}
 	g.client = control.NewClient(control.ClientOptions{Path: filepath.Join(o.Run, "gate.sock"), Hello: g.hello, Take: g.listeners.take,

@@ -188,11 +188,13 @@ type TokenEntry struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
-// WorkloadEntry lets a gate know an instance by its process: by its cgroup where there is one, else by its pid and the pid's pidfs inode.
+// WorkloadEntry lets a gate know an instance by its process: by its cgroup where there is one, else by its pid and the pid's pidfs inode. Of a
+// TCP connection the kernel tells the number of the cgroup alone.
 type WorkloadEntry struct {
 	Instance  string `json:"instance"`
 	Principal string `json:"principal"`
 	Cgroup    string `json:"cgroup,omitempty"`
+	CgroupID  uint64 `json:"cgroupID,omitempty"`
 	PID       int    `json:"pid"`
 	Inode     uint64 `json:"inode,omitempty"`
 }
