@@ -38,8 +38,8 @@ var operations = map[string]*operation{
 type call struct {
 	body  strict.Value
 	model strict.Value
-	// caps that are there, and the place of each.
-	caps    map[string]strict.Value
+	// caps are the values of capNames, of length 0 for one that is not there.
+	caps    [3]strict.Value
 	stream  bool
 	options strict.Value // stream_options
 	wants   bool         // the usage of a stream
@@ -82,9 +82,7 @@ func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
 		if name == "stream_options" {
 			c.options = value
 		}
-		if slices.Contains(capNames, name) {
-			c.addCap(name, value)
-		}
+		c.addCap(name, value)
 		return nil
 	}
 	switch name {
@@ -112,13 +110,15 @@ func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
 }
 
 // capNames bound an answer, each in an operation of its own.
-var capNames = []string{"max_tokens", "max_completion_tokens", "max_output_tokens"}
+var capNames = [...]string{"max_tokens", "max_completion_tokens", "max_output_tokens"}
 
+// addCap notes the value of a cap; of another name it notes nothing.
 func (c *call) addCap(name string, value strict.Value) {
-	if c.caps == nil {
-		c.caps = make(map[string]strict.Value, 1)
+	for i := range capNames {
+		if capNames[i] == name {
+			c.caps[i] = value
+		}
 	}
-	c.caps[name] = value
 }
 
 func (c *call) streamOptions(value strict.Value) error {
@@ -184,13 +184,17 @@ func (c *call) bound(op *operation, x *exchange) {
 		return
 	}
 	found := false
-	for _, name := range capNames {
-		n, err := c.caps[name].Count()
-		if err != nil { // not there, or null
+	for i, name := range capNames {
+		value := c.caps[i]
+		if len(value.Raw) == 0 {
+			continue
+		}
+		n, err := value.Count()
+		if err != nil { // null
 			continue
 		}
 		found = found || slices.Contains(op.caps, name) // the backend of another operation looks past it
-		if value := c.caps[name]; limit > 0 && n > limit {
+		if limit > 0 && n > limit {
 			c.edits = append(c.edits, x.edit(value.Replace(name, strict.Number(limit))))
 			x.rewritten = true
 		}
@@ -218,7 +222,7 @@ func (r *route) fill() int64 {
 // put sets a member of the body that is not there, or null.
 func (c *call) put(name string, json []byte, x *exchange) {
 	e := c.body.Insert(name, json)
-	if null, ok := c.caps[name]; ok {
+	if null := c.caps[slices.Index(capNames[:], name)]; len(null.Raw) > 0 {
 		e = null.Replace(name, json)
 	}
 	c.edits = append(c.edits, x.edit(e))
@@ -267,7 +271,7 @@ func serveModel(x *exchange, op *operation) *refusal {
 	if bad != nil {
 		return bad
 	}
-	if c.renamed(plan[0].backend) {
+	if x.renames(plan[0].backend) {
 		x.edits = append(x.edits, "model")
 	}
 	if bad := x.record(); bad != nil {
@@ -310,16 +314,13 @@ func (x *exchange) parseCall(op *operation) (*call, *refusal) {
 	return c, nil
 }
 
-// renamed tells whether a backend has another name for the model.
-func (c *call) renamed(b *backend) bool {
-	name, err := c.model.Text()
-	return err == nil && b.Model != "" && b.Model != name
-}
+// renames tells whether a backend has another name for the model.
+func (x *exchange) renames(b *backend) bool { return b.Model != "" && b.Model != x.in.LLM.Model }
 
 // request is what goes to a backend: the body as it was validated, with the edits.
 func (c *call) request(x *exchange, b *backend) *upstream.Request {
 	edits := c.edits
-	if c.renamed(b) {
+	if x.renames(b) {
 		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(b.Model)))
 	}
 	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, united(edits))}
