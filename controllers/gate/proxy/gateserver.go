@@ -52,12 +52,12 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,
 		ConnState: g.conns.changed, ErrorLog: log.New(logWriter{g.log}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, g.conns.of(c))
+			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
 	go func() {
 		defer close(g.served)
-		if err := g.http.Serve(l); err != nil && !g.conns.closing.Load() {
+		if err := g.http.Serve(taking{l}); err != nil && !g.conns.closing.Load() {
 			g.log.Error(err, "Gate no longer takes connections", "gate", name)
 		}
 	}()
