@@ -19,12 +19,14 @@ func TestFilesAreTakenUpTogether(t *testing.T) {
 	}
 	var seen [][3]int64 // numbers that were put in force, call by call
 	var refuse int64    // a number of a config
+	var proven []bool   // of each config, whether it was in force before
 	apply := func(c *proxy.Config, e *proxy.Endpoints, i *proxy.Identities) error {
 		if c != nil && c.Number == refuse {
 			return errors.New("it does not compile")
 		}
 		call := [3]int64{}
 		if c != nil {
+			proven = append(proven, c.Proven)
 			call[0] = c.Number
 		}
 		if e != nil {
@@ -48,6 +50,11 @@ func TestFilesAreTakenUpTogether(t *testing.T) {
 	g.Expect(seen).To(Equal([][3]int64{{1, 1, 1}, {2, 2, 0}}))
 	g.Expect(f.identities.Number).To(BeEquivalentTo(1))
 	g.Expect(os.ReadFile(filepath.Join(dir, proxy.ConfigFile+goodSuffix))).To(BeEquivalentTo(`{"number":2}`))
+
+	again := &files{dir: dir, loaded: map[string][]byte{}}
+	g.Expect(again.load(apply)).To(Succeed())
+	g.Expect(proven).To(Equal([]bool{false, false, true}), "another gate may trust what was in force")
+	seen = seen[:2]
 
 	refuse = 3
 	write(proxy.ConfigFile, `{"number":3}`)

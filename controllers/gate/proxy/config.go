@@ -15,7 +15,10 @@ type Config struct {
 	// Number grows with each config.
 	Number int64 `json:"number"`
 	// Revision of the stacks that it was made from, for people.
-	Revision string          `json:"revision,omitempty"`
+	Revision string `json:"revision,omitempty"`
+	// Proven: this very content was in force before, so that its conditions compile. Each is compiled when it is needed first, or in the
+	// background while the server serves. One that does not compile after all refuses what it is asked about.
+	Proven   bool            `json:"-"`
 	Gates    []GateConfig    `json:"gates"`
 	Services []ServiceConfig `json:"services,omitempty"`
 }

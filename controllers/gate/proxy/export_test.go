@@ -29,3 +29,8 @@ func UsageOf(pieces ...[]byte) (input, output int64, known bool) {
 	}
 	return u.input, u.output, u.known
 }
+
+// LooksAt tells what the conditions of a gate look at.
+func (v *View) LooksAt(gate string) (headers, arguments bool) {
+	return v.gates[gate].usesHeaders, v.gates[gate].usesArguments
+}

@@ -84,7 +84,7 @@ func (s *Server) Update(c *Config, e *Endpoints, ids *Identities) error {
 		s.active.end(next.identities, s.o.Now())
 	}
 	if c != nil || e != nil {
-		s.cache.keep(next.programs, next.compiled.rules, next.used())
+		s.cache.keep(next.turn, next.used())
 	}
 	if c != nil {
 		s.o.Audit.SetSync(slices.ContainsFunc(c.Gates, func(g GateConfig) bool { return g.Durable }))
@@ -178,6 +178,11 @@ func (s *Server) Serve(ctx context.Context, listeners map[string]net.Listener) e
 	s.serving = true
 	s.arrange()
 	s.mu.Unlock()
+	warm, cool := context.WithCancel(ctx)
+	var warming sync.WaitGroup
+	defer warming.Wait()
+	defer cool()
+	warming.Go(func() { s.warm(warm) })
 	select {
 	case <-s.ended:
 		return nil
