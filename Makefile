@@ -43,7 +43,7 @@ demo: build demos ## tell the whole story in under a minute
 
 # What it leaves out is done elsewhere: vet by lint, the package of the end-to-end tests by e2e.
 test: ## unit and end-to-end tests, under three minutes on two cores
-	$(GO) test -short -shuffle=on -vet=off -p $(SPECS) $$($(GO) list ./... | grep -v /cmd/e2e$$$$)
+	$(GO) test -short -shuffle=on -vet=off -p $(SPECS) $$($(GO) list ./... | grep -v '/cmd/e2e$$')
 	$(MAKE) --no-print-directory e2e
 
 e2e: ## end-to-end tests: drives the real programs
