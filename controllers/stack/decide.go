@@ -80,8 +80,7 @@ func decide(o observed) decision {
 	if o.disk == nil || o.refused || o.suspended || o.git || o.live.Digest() == o.disk.Digest() {
 		return decision{}
 	}
-	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}, succeeded: map[store.Key]bool{}}
-	d.sort(o)
+	d := sorted(o)
 	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete) || o.removed && len(d.deletes) > 0
 	if o.manual && !o.act && !o.removed && len(o.changes) > 0 { // who only comments needs nobody's word
 		d.blocked = specs.ReasonPendingApply
@@ -96,8 +95,9 @@ func decide(o observed) decision {
 	return d
 }
 
-// sort gives every object whose document went its fate.
-func (d *decision) sort(o observed) {
+// sorted begins a decision: it gives every object whose document went its fate.
+func sorted(o observed) decision {
+	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}, succeeded: map[store.Key]bool{}}
 	for _, c := range o.changes {
 		if c.New != nil && c.New.RenamedFrom != "" && c.Old == nil {
 			d.taken[store.Key{Kind: c.Key.Kind, Name: c.New.RenamedFrom}] = c.Key
@@ -114,6 +114,7 @@ func (d *decision) sort(o observed) {
 			d.succeeded[c.Key] = succeeded(c.Old, o.changes)
 		}
 	}
+	return d
 }
 
 // succeeded tells whether a new document of the same kind in the same file has a port of one that went. That is a rename, or as good as one:
