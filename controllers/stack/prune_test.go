@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"mirroros.dev/mirroros/controllers/stack"
+	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/specs"
 )
@@ -178,6 +179,24 @@ var _ = Describe("removals", func() {
 		w.apply(without(1))
 		w.later(3 * time.Second)
 		Expect(w.processes()).To(Equal([]string{"p0@", "p1@default", "p2@default"}))
+	})
+
+	It("that stop, and what is refused, are told of once the status says so", func() {
+		said := map[string]bool{}
+		w := newWorld(GinkgoTB(), func(o *stack.Options) {
+			client := o.Client
+			o.Event = func(_ specs.Object, _, reason, _ string) {
+				st, ok := reconcile.Get[*specs.Stack](client, "default")
+				said["ManifestsRefused"] = said["ManifestsRefused"] || ok && reason == specs.ReasonManifestsRefused && st.Status.LastFailed != nil
+				said["PruneBlocked"] = said["PruneBlocked"] || ok && reason == specs.ReasonPruneBlocked && st.Status.Pending != nil
+			}
+		})
+		w.apply(fleet(6))
+		w.apply(map[string]string{"p0.yaml": process("p0", "replicas: -1")})
+		w.apply(map[string]string{"p0.yaml": process("p0")})
+		w.apply(without(4))
+		w.later(3 * time.Second)
+		Expect(said).To(Equal(map[string]bool{"ManifestsRefused": true, "PruneBlocked": true}))
 	})
 
 	It("count a rename that says so as none", func() {
