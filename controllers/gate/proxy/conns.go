@@ -23,14 +23,21 @@ type conns struct {
 // conn is a connection of a gate, and what is known of it.
 type conn struct {
 	patient.Conn
+	gate *gateServer
 	// idle since, in nanoseconds; 0 while a request is under way.
 	idle atomic.Int64
-	once sync.Once
-	peer *PeerProcess
+	// handled: what is written is a handler's. Otherwise it is net/http that refuses what it cannot read, once: it closes the connection then.
+	handled atomic.Bool
+	refused bool
+	once    sync.Once
+	peer    *PeerProcess
 }
 
 // taking is a listener whose connections are conns.
-type taking struct{ net.Listener }
+type taking struct {
+	net.Listener
+	gate *gateServer
+}
 
 // Accept waits for the next connection.
 func (t taking) Accept() (net.Conn, error) {
@@ -38,9 +45,23 @@ func (t taking) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &conn{}
+	n := &conn{gate: t.gate}
 	n.Put(c)
 	return n, nil
+}
+
+// Write sends what a handler says, and in place of what net/http says by itself the gate's own refusal.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.handled.Load() {
+		return c.Conn.Write(p)
+	}
+	if !c.refused {
+		c.refused = true
+		if _, err := c.Conn.Write(c.gate.unread(c, p)); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 // changed follows a connection through its states.
@@ -52,6 +73,7 @@ func (cs *conns) changed(c net.Conn, state http.ConnState) {
 	case http.StateActive:
 		n.idle.Store(0)
 	case http.StateIdle:
+		n.handled.Store(false)
 		n.idle.Store(time.Now().UnixNano())
 	case http.StateClosed, http.StateHijacked:
 		cs.remove(n)
@@ -118,9 +140,11 @@ func (x *exchange) peer() *PeerProcess {
 }
 
 // peerName is where a request comes from, for the record and for conditions.
-func (x *exchange) peerName() string {
-	if x.r.RemoteAddr == "@" || x.r.RemoteAddr == "" {
+func (x *exchange) peerName() string { return peerName(x.r.RemoteAddr) }
+
+func peerName(address string) string {
+	if address == "@" || address == "" {
 		return "unix"
 	}
-	return x.r.RemoteAddr
+	return address
 }

@@ -18,6 +18,11 @@ const (
 	CrossSite        Reason = "CrossSite"
 	MethodNotAllowed Reason = "MethodNotAllowed"
 	EncodedBody      Reason = "EncodedBody"
+	BadHead          Reason = "BadHead"
+	HeadTooLarge     Reason = "HeadTooLarge"
+	BadEncoding      Reason = "BadTransferEncoding"
+	BadVersion       Reason = "BadVersion"
+	BadExpectation   Reason = "BadExpectation"
 	Busy             Reason = "Busy"
 	Gone             Reason = "GateGone"
 
@@ -79,6 +84,11 @@ var reasons = map[Reason]struct {
 	CrossSite:        {1, http.StatusForbidden, "a web page of another site may not call this gate"},
 	MethodNotAllowed: {1, http.StatusMethodNotAllowed, "the method is not allowed here"},
 	EncodedBody:      {1, http.StatusUnsupportedMediaType, "compressed bodies are not taken; send it as it is"},
+	BadHead:          {1, http.StatusBadRequest, "the head of the request is malformed"},
+	HeadTooLarge:     {1, http.StatusRequestHeaderFieldsTooLarge, "the head of the request is larger than 64 KiB"},
+	BadEncoding:      {1, http.StatusNotImplemented, "the only transfer encoding that is taken is chunked, once"},
+	BadVersion:       {1, http.StatusHTTPVersionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here"},
+	BadExpectation:   {1, http.StatusExpectationFailed, "the only expectation that is met is 100-continue"},
 	Busy:             {1, http.StatusServiceUnavailable, "the gate has as many requests as it takes at once; try again"},
 	Gone:             {1, http.StatusServiceUnavailable, "this gate is no longer served"},
 
