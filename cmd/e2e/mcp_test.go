@@ -9,6 +9,8 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"mirroros.dev/mirroros/specs"
 )
 
 // withToken adds a token to each request.
@@ -77,4 +79,43 @@ var _ = Describe("the official MCP client", func() {
 		Entry("with initialize and a session", "2025-06-18", false),
 		Entry("with server/discover and headers", "2026-07-28", true),
 	)
+
+	It("has sessions that outlive the gate and are nobody else's", func() {
+		h := newHost()
+		h.write("gate.yaml",
+			object("Gate", "front", `listen: {address: "127.0.0.1:0"}`, "durability: Process"),
+			object("Process", "tools", fmt.Sprintf("command: [%s/demotools, --listen, \"127.0.0.1:$(PORT)\"]", bin),
+				"ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"),
+			object("Route", "tools", "gate: front", "protocol: MCP", "match: {path: /mcp/tools}", "backends: [{process: tools, port: http, path: /mcp}]"),
+			object("Principal", "scout", "type: Agent"), object("Principal", "coder", "type: Agent"),
+			object("GateRule", "all-may", "principals: {all: true}", "action: Allow", "reason: a test"))
+		h.start()
+		h.ready()
+		url := h.serving("front")
+		ask := func(c *client, session, body string) answer {
+			r := c.request("POST", "/mcp/tools", body)
+			r.Header.Set("Accept", "application/json, text/event-stream")
+			if session != "" {
+				r.Header.Set("Mcp-Session-Id", session)
+			}
+			return c.send(r)
+		}
+		scout, coder := newClient(url, h.token("scout")), newClient(url, h.token("coder"))
+		begun := ask(scout, "", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},`+
+			`"clientInfo":{"name":"test","version":"1"}}}`)
+		Expect(begun.Status).To(Equal(http.StatusOK), begun.Body)
+		session := begun.Header.Get("Mcp-Session-Id")
+		Expect(ask(scout, session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`).Status).To(Equal(http.StatusAccepted))
+		list := `{"jsonrpc":"2.0","id":2,"method":"tools/list"}`
+		Expect(ask(coder, session, list).Status).To(Equal(http.StatusNotFound))
+
+		pid := h.pidOf(specs.SystemProcess)
+		kill(pid)
+		Eventually(func() int { return h.pidOf(specs.SystemProcess) }).ShouldNot(Equal(pid))
+		h.serving("front")
+		Eventually(func() answer { return ask(scout, session, list) }).Should(And(HaveField("Status", http.StatusOK), HaveField("Body", ContainSubstring("wipe"))))
+		Expect(ask(coder, session, list).Status).To(Equal(http.StatusNotFound))
+		Eventually(func() []map[string]any { return h.records("--kind", "decision", "--principal", "coder") }).Should(
+			And(Not(BeEmpty()), HaveEach(HaveKeyWithValue("reason", "UnknownSession"))))
+	})
 })

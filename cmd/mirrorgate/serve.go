@@ -47,9 +47,13 @@ func serve(ctx context.Context, o options) error {
 			o.Log.Error(err, "The audit log may lack its end")
 		}
 	}()
+	key, err := sessionKey(filepath.Join(o.State, "gate", "session.key"))
+	if err != nil {
+		return err
+	}
 	client := &upstream.Client{}
 	defer client.Close()
-	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, Counted: g.counted})
+	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, SessionKey: key, Counted: g.counted})
 	g.files = files{dir: filepath.Join(o.State, "gate"), loaded: map[string][]byte{}}
 	g.listeners = listeners{listen: g.server.Listen, log: o.Log, held: map[string]*os.File{}}
 	g.client = control.NewClient(control.ClientOptions{Path: filepath.Join(o.Run, "gate.sock"), Hello: g.hello, Take: g.listeners.take,

@@ -137,6 +137,7 @@ type world struct {
 	now    atomic.Pointer[time.Time]
 	// filters compiles those of rules, where a test has its own.
 	filters func([]proxy.FilterConfig) (proxy.Filters, error)
+	key     []byte // of sessions
 }
 
 // world0 is what a world begins with.
@@ -170,7 +171,7 @@ func newWorld(backend string, edit func(*world)) *world {
 		edit(w)
 	}
 	client := &upstream.Client{}
-	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, Now: func() time.Time {
+	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, SessionKey: w.key, Now: func() time.Time {
 		if t := w.now.Load(); t != nil {
 			return *t
 		}

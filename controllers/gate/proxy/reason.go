@@ -39,10 +39,12 @@ const (
 	NoRoute      Reason = "NoRoute"
 	NoModel      Reason = "NoModel"
 	BodyTooLarge Reason = "BodyTooLarge"
-	BodyBroken   Reason = "BodyBroken"
-	BadMediaType Reason = "BadMediaType"
-	BadJSON      Reason = "BadJSON"
-	BadRequest   Reason = "BadRequest"
+	// UnknownSession: of MCP; 404 has a client begin another.
+	UnknownSession Reason = "UnknownSession"
+	BodyBroken     Reason = "BodyBroken"
+	BadMediaType   Reason = "BadMediaType"
+	BadJSON        Reason = "BadJSON"
+	BadRequest     Reason = "BadRequest"
 
 	RuleAllowed Reason = "RuleAllowed"
 	RuleDenied  Reason = "RuleDenied"
@@ -102,13 +104,14 @@ var reasons = map[Reason]struct {
 	UnknownPrincipal:     {2, http.StatusUnauthorized, "there is no such principal"},
 	Revoked:              {2, http.StatusUnauthorized, "the credentials were revoked meanwhile"},
 
-	NoRoute:      {3, http.StatusNotFound, "no route serves this path"},
-	NoModel:      {3, http.StatusNotFound, "no route serves this model"},
-	BodyTooLarge: {3, http.StatusRequestEntityTooLarge, "the body is larger than the gate takes"},
-	BodyBroken:   {3, http.StatusBadRequest, "the body ended early, came too slowly or was malformed"},
-	BadMediaType: {3, http.StatusUnsupportedMediaType, "the body must be application/json"},
-	BadJSON:      {3, http.StatusBadRequest, "the body is no JSON that can be read in one way only"},
-	BadRequest:   {3, http.StatusBadRequest, "the request is malformed"},
+	NoRoute:        {3, http.StatusNotFound, "no route serves this path"},
+	NoModel:        {3, http.StatusNotFound, "no route serves this model"},
+	UnknownSession: {3, http.StatusNotFound, "there is no such session of this principal; begin another with initialize"},
+	BodyTooLarge:   {3, http.StatusRequestEntityTooLarge, "the body is larger than the gate takes"},
+	BodyBroken:     {3, http.StatusBadRequest, "the body ended early, came too slowly or was malformed"},
+	BadMediaType:   {3, http.StatusUnsupportedMediaType, "the body must be application/json"},
+	BadJSON:        {3, http.StatusBadRequest, "the body is no JSON that can be read in one way only"},
+	BadRequest:     {3, http.StatusBadRequest, "the request is malformed"},
 
 	RuleAllowed: {4, http.StatusOK, "a rule allows it"},
 	RuleDenied:  {4, http.StatusForbidden, "a rule denies it"},

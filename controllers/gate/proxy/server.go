@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -29,18 +30,22 @@ type Options struct {
 	Now func() time.Time
 	// Peer finds the process at the other end of a connection, or nil. It is asked at most once for each connection. Default: nobody is known.
 	Peer func(net.Conn) *PeerProcess
+	// SessionKey is what names of MCP sessions are bound with to whom they were given, 32 bytes that nobody else knows; sessions end with it.
+	// Default: a random one, which ends with the server.
+	SessionKey []byte
 	// Counted is called after each request, when Counts has changed. Default: nobody is told.
 	Counted func()
 }
 
 // Server is the data plane. Update says what it serves; Serve serves it.
 type Server struct {
-	o       Options
-	cache   *Cache
-	metrics *metrics
-	secrets secrets
-	active  active
-	view    atomic.Pointer[View]
+	o        Options
+	cache    *Cache
+	metrics  *metrics
+	secrets  secrets
+	sessions sessions
+	active   active
+	view     atomic.Pointer[View]
 
 	draining atomic.Bool
 	// mu guards updates, listeners and fronts.
@@ -64,7 +69,11 @@ func New(o Options) *Server {
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
-	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
+	if len(o.SessionKey) == 0 {
+		o.SessionKey = make([]byte, 32)
+		_, _ = rand.Read(o.SessionKey) // it never fails
+	}
+	s := &Server{o: o, sessions: sessions{o.SessionKey}, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
 		retired: map[*fronted]bool{}, ended: make(chan struct{})}
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
 	return s
