@@ -97,7 +97,7 @@ func (x *exchange) end() {
 		}
 	}
 	x.active.remove(x)
-	x.cancel(nil)
+	x.ctx.cancel(nil)
 	x.held.Add(-x.read)
 	x.running.Add(-1)
 	took := x.now().Sub(x.began)
@@ -105,7 +105,9 @@ func (x *exchange) end() {
 		x.server.o.Audit.Post(x.ending(took))
 	}
 	x.count(took)
-	if p != nil {
+	if p == nil {
+		x.giveBack() // what failed may still be looked at
+	} else {
 		panic(http.ErrAbortHandler) // the connection ends, so that a client sees that its answer is not whole
 	}
 }

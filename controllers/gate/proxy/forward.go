@@ -107,7 +107,7 @@ func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *end
 			continue
 		}
 		r.Path = at.path + path
-		resp, err := x.server.o.Client.Do(x.ctx, at.target, r)
+		resp, err := x.server.o.Client.Do(&x.ctx, at.target, r)
 		if err == nil {
 			return resp, at, nil
 		}
@@ -138,7 +138,7 @@ func (x *exchange) gone(a attempt, at *endpoint) (fresh []*endpoint, stale bool)
 func (x *exchange) failure(err error) *refusal {
 	reason := BackendBroken
 	var e *upstream.Error
-	c := causeOf(x.ctx)
+	c := causeOf(&x.ctx)
 	switch {
 	case c != nil:
 		reason = c.reason
