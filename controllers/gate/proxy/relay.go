@@ -111,6 +111,9 @@ func (r *relay) whole() *refusal {
 	r.answer.feedAll(buf)
 	r.head(int64(len(buf)))
 	r.write(buf)
+	if !r.gone && r.rc.Flush() != nil { // now, and not when what is still to be noted of it is
+		r.lost()
+	}
 	return nil
 }
 
