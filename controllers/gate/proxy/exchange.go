@@ -58,6 +58,7 @@ type exchange struct {
 	decided bool // the decision is recorded
 	begun   bool // the answer has begun
 	failed  bool // it did not end well
+	ready   bool // the answer is written whole, and may go out
 	status  int
 	reason  Reason
 	backend *backend

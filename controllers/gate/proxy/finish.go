@@ -100,6 +100,9 @@ func (x *exchange) end() {
 	x.ctx.cancel(nil)
 	x.held.Add(-x.read)
 	x.running.Add(-1)
+	if p == nil {
+		x.deliver()
+	}
 	took := x.now().Sub(x.began)
 	if x.decided {
 		x.server.o.Audit.Post(x.ending(took))
@@ -109,6 +112,13 @@ func (x *exchange) end() {
 		x.giveBack() // what failed may still be looked at
 	} else {
 		panic(http.ErrAbortHandler) // the connection ends, so that a client sees that its answer is not whole
+	}
+}
+
+// deliver lets a short answer go out, when the request holds nothing any more that the client's next one may need, and before what happened is noted.
+func (x *exchange) deliver() {
+	if x.ready && http.NewResponseController(x.w).Flush() != nil {
+		x.reason, x.failed = ClientGone, true
 	}
 }
 

@@ -55,3 +55,15 @@ var _ = Describe("Memory that serves again", func() {
 		}
 	})
 })
+
+var _ = Describe("An answer that goes out before it is noted", func() {
+	It("leaves room for the client's next request where there is room for one alone", func() {
+		m := newModel(answers)
+		w := newWorld(m.address(), func(w *world) { w.gate().MaxConcurrent = 1 })
+		for range 100 {
+			r := w.ask(chat)
+			Expect(r.StatusCode).To(Equal(200), r.body)
+		}
+		Eventually(w.book.all).Should(HaveLen(200))
+	})
+})

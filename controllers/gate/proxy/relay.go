@@ -111,9 +111,7 @@ func (r *relay) whole() *refusal {
 	r.answer.feedAll(buf)
 	r.head(int64(len(buf)))
 	r.write(buf)
-	if !r.gone && r.rc.Flush() != nil { // now, and not when what is still to be noted of it is
-		r.lost()
-	}
+	r.ready = !r.gone
 	return nil
 }
 

@@ -28,7 +28,8 @@ func (e *events) feed(p []byte) []byte {
 		e.look(p)
 		return p
 	}
-	if len(e.held) == 0 && endsEvent(p) && !tellsUsage(p) { // as nearly all do
+	if len(e.held) == 0 && endsEvent(p) && !tellsUsage(p) { // as nearly all do: nothing to take out
+		e.look(p)
 		return p
 	}
 	e.held = append(e.held, p...)
