@@ -52,7 +52,9 @@ var _ = Describe("what follows the operator", func() {
 			Expect(string(s.Err.Contents())).To(Equal(gone + gone))
 			Expect(strings.Count(string(s.Out.Contents()), "NAME ")).To(BeNumerically("<=", 1), "one header")
 		}
-		Expect(strings.Count(string(events.Out.Contents()), "a-"+h.one("a").Spec.TemplateHash+"-0: started")).To(Equal(1), "nothing is told twice")
+		Eventually(func() int {
+			return strings.Count(string(events.Out.Contents()), "a-"+h.one("a").Spec.TemplateHash+"-0: started")
+		}).Should(Equal(1), "nothing is told twice")
 	})
 
 	It("has every line of a log once", func() {
