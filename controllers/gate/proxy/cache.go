@@ -17,6 +17,7 @@ type Cache struct {
 	conditions map[string]*expr.Program
 	counters   map[string]*counter
 	busy       map[string]*atomic.Int64
+	routes     map[routeName]*routeState
 	// filters compiles the filters of a rule.
 	filters func([]FilterConfig) (Filters, error)
 }
@@ -24,7 +25,7 @@ type Cache struct {
 // NewCache makes an empty cache.
 func NewCache() *Cache {
 	return &Cache{conditions: map[string]*expr.Program{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{},
-		filters: compileFilters}
+		routes: map[routeName]*routeState{}, filters: compileFilters}
 }
 
 // counter counts what one rule did. It is the rule's for ever, whatever becomes of its text.
@@ -65,6 +66,18 @@ func (c *Cache) busyAt(address string) *atomic.Int64 {
 	return n
 }
 
+// stateOf gives what is known of a route from earlier calls.
+func (c *Cache) stateOf(at routeName) *routeState {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.routes[at]
+	if s == nil {
+		s = &routeState{}
+		c.routes[at] = s
+	}
+	return s
+}
+
 // compile gives the programs of texts, or the error of each that has none. Those that are new are compiled on all processors.
 func (c *Cache) compile(texts map[string]bool) (map[string]*expr.Program, map[string]error) {
 	programs, missing := map[string]*expr.Program{}, make(chan string, len(texts))
@@ -100,11 +113,12 @@ func (c *Cache) compile(texts map[string]bool) (map[string]*expr.Program, map[st
 	return programs, errs
 }
 
-// keep remembers the programs of a config that is in force, its rules' counters and its addresses, and forgets all others.
-func (c *Cache) keep(programs map[string]*expr.Program, rules, addresses map[string]bool) {
+// keep remembers the programs of a config that is in force, its rules' counters, its routes' states and its addresses, and forgets all others.
+func (c *Cache) keep(x *compiled, addresses map[string]bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.conditions = maps.Clone(programs)
-	maps.DeleteFunc(c.counters, func(name string, _ *counter) bool { return !rules[name] })
+	c.conditions = maps.Clone(x.programs)
+	maps.DeleteFunc(c.counters, func(name string, _ *counter) bool { return !x.rules[name] })
+	maps.DeleteFunc(c.routes, func(at routeName, _ *routeState) bool { return !x.routes[at] })
 	maps.DeleteFunc(c.busy, func(address string, n *atomic.Int64) bool { return !addresses[address] && n.Load() == 0 })
 }

@@ -137,6 +137,9 @@ type world struct {
 	now    atomic.Pointer[time.Time]
 	// filters compiles those of rules, where a test has its own.
 	filters func([]proxy.FilterConfig) (proxy.Filters, error)
+	// ledger of budgets, where a test has one; stopped counts what the server tells of stopped routes.
+	ledger  proxy.Ledger
+	stopped atomic.Int64
 }
 
 // world0 is what a world begins with.
@@ -170,7 +173,7 @@ func newWorld(backend string, edit func(*world)) *world {
 		edit(w)
 	}
 	client := &upstream.Client{}
-	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, Now: func() time.Time {
+	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, Ledger: w.ledger, Stopped: func() { w.stopped.Add(1) }, Now: func() time.Time {
 		if t := w.now.Load(); t != nil {
 			return *t
 		}

@@ -115,6 +115,11 @@ func (x *exchange) sendMessage(edits []strict.Edit) *refusal {
 	if bad != nil {
 		return bad
 	}
+	if !x.in.List { // what only lists or keeps up the protocol is no call
+		if bad := x.reserve(plan); bad != nil {
+			return bad
+		}
+	}
 	if bad := x.record(); bad != nil {
 		return bad
 	}

@@ -23,7 +23,11 @@ type compiled struct {
 	// programs, rules and addresses are what the config needs of a cache.
 	programs         map[string]*expr.Program
 	rules, addresses map[string]bool
+	routes           map[routeName]bool
 }
+
+// routeName is a route at its gate.
+type routeName struct{ gate, route string }
 
 // gate is a compiled gate.
 type gate struct {
@@ -83,7 +87,8 @@ func Compile(c *Config, e *Endpoints, ids *Identities, cache *Cache) (*View, err
 }
 
 func compileConfig(c *Config, cache *Cache) (*compiled, error) {
-	x := &compiled{config: c, gates: make(map[string]*gate, len(c.Gates)), rules: map[string]bool{}, addresses: map[string]bool{}}
+	x := &compiled{config: c, gates: make(map[string]*gate, len(c.Gates)), rules: map[string]bool{}, addresses: map[string]bool{},
+		routes: map[routeName]bool{}}
 	texts := map[string]bool{}
 	for i := range c.Gates {
 		for j := range c.Gates[i].Rules {
@@ -114,6 +119,8 @@ func (x *compiled) compileGate(c *GateConfig, errs map[string]error, cache *Cach
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", c.Routes[i].Name, err)
 		}
+		at := routeName{c.Name, r.Name}
+		r.state, x.routes[at] = cache.stateOf(at), true
 		if err := g.add(r); err != nil {
 			return nil, fmt.Errorf("route %q: %w", r.Name, err)
 		}

@@ -24,13 +24,25 @@ type Running struct {
 	Config     int64  `json:"config"`
 	Endpoints  int64  `json:"endpoints"`
 	Identities int64  `json:"identities"`
+	Budgets    int64  `json:"budgets,omitempty"`
 	Error      string `json:"error,omitempty"`
+	// LedgerError is why the ledger of the budgets does not work; calls are refused meanwhile.
+	LedgerError string `json:"ledgerError,omitempty"`
+	// Stopped are routes that serve nothing any more, because a backend took more than it was told to.
+	Stopped []Stopped `json:"stopped,omitempty"`
 	// Missing sockets, by name, that the config needs and the gate does not have.
 	Missing []string `json:"missing,omitempty"`
 	// Leaving are addresses that serve no new requests any more and have not ended all that they began.
 	Leaving []string `json:"leaving,omitempty"`
 	// Draining: the gate takes no new connections and ends when the last request has.
 	Draining bool `json:"draining,omitempty"`
+}
+
+// Stopped is a route that does not serve, and why.
+type Stopped struct {
+	Gate  string `json:"gate"`
+	Route string `json:"route"`
+	Why   string `json:"why"`
 }
 
 // Counts are counters since the gate began; only those that changed since the last message.
