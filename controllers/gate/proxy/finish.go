@@ -72,8 +72,11 @@ func (x *exchange) tell(bad *refusal, outcome string) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-MirrorGate-Reason", string(bad.reason))
-	if bad.exceeded != nil {
+	switch {
+	case bad.exceeded != nil:
 		bad.exceeded.mark(h)
+	case bad.reason == BoundsBroken:
+		h.Set("X-Should-Retry", "false")
 	}
 	switch x.status {
 	case http.StatusUnauthorized:

@@ -128,9 +128,9 @@ func (f *fund) Left() (tokens, requests proxy.Left) {
 
 // state is what came of the calls so far.
 type pursed struct {
-	settled               []proxy.Used
-	cancelled, open, asks int
-	used                  int64
+	Settled               []proxy.Used
+	Cancelled, Open, Asks int
+	Used                  int64
 }
 
 func (p *purse) state() pursed {
