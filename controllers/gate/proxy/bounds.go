@@ -168,9 +168,9 @@ func (p *parts) part(v strict.Value) error {
 		if strings.HasPrefix(media, "text/") || media == "" && data == "" {
 			return err // it is text, which counts by its bytes
 		}
-		p.other(kind)
-	case "file", "input_file", "video_url", "input_video", "item_reference":
-		p.other(kind)
+		p.open = kind
+	case "file", "input_file", "video_url", "input_video", "item_reference": // of any size, which the gate cannot see
+		p.open = kind
 	}
 	return err
 }
@@ -205,16 +205,6 @@ func (p *parts) count(data, media string) {
 	}
 	if strings.HasPrefix(data, "data:image/") || strings.HasPrefix(media, "image/") {
 		p.text = max(0, p.text-int64(len(data)))
-	}
-}
-
-// other is a part of which the gate cannot see how large it is.
-func (p *parts) other(kind string) {
-	p.images = true
-	if p.image > 0 {
-		p.apart += p.image
-	} else {
-		p.open = kind
 	}
 }
 

@@ -118,7 +118,6 @@ var _ = Describe("What is reserved for a call", func() {
 			int64(around+4096), int64(0), int64(0)),
 		Entry("an image in the arguments of a tool, which are text", chatPath,
 			`{"role":"assistant","tool_calls":[{"function":{"arguments":{"type":"image_url","image_url":{"url":"`+image+`"}}}}]}`, int64(around), int64(0), int64(0)),
-		Entry("a file of a size that the route tells", chatPath, `{"role":"user","content":[{"type":"file","file":{"file_id":"f"}}]}`, int64(around+100), int64(0), int64(100)),
 	)
 
 	It("counts Anthropic's images too, also in the result of a tool", func() {

@@ -137,7 +137,7 @@ var _ = Describe("A budget", func() {
 			before = left
 			for name, value := range map[string]string{"Limit-Tokens": "100000", "Reset-Tokens": "6m0s", "Limit-Requests": "100",
 				"Remaining-Requests": strconv.Itoa(99 - n), "Reset-Requests": "1s"} {
-				Expect(r.Header.Get("X-Ratelimit-" + name)).To(Equal(value), name)
+				Expect(r.Header.Get("X-Ratelimit-"+name)).To(Equal(value), name)
 			}
 			Eventually(p.state).Should(HaveField("Open", 0))
 		}
