@@ -132,7 +132,7 @@ func (d *leader) grant(a *ask, accs []*account, dec decision) *Reservation {
 	d.append(&record{kind: recReserve, id: id, key: k.id, usage: Usage{Input: h.Input, Output: h.Output}, cost: h.Cost, text: a.id})
 	b.reserve(id, h)
 	d.own[id.n] = struct{}{}
-	r := &Reservation{ledger: d.l, n: id.n, output: dec.output, most: h.Amounts}
+	r := &Reservation{ledger: d.l, n: id.n, output: dec.output, most: h.Amounts, held: len(k.accounts) > 0}
 	r.tokens, r.requests = b.left(k.accounts)
 	return r
 }

@@ -10,8 +10,12 @@ type Reservation struct {
 	most             Amounts
 	place            int64 // where its record ends
 	tokens, requests Left
+	held             bool
 	ended            atomic.Bool
 }
+
+// Held tells that a budget holds for the call; where none does, it is a fact and nothing more.
+func (r *Reservation) Held() bool { return r.held }
 
 // Output is how many output tokens each choice may have: what was asked for, or what the budgets have left.
 func (r *Reservation) Output() int64 { return r.output }
