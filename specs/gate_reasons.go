@@ -14,6 +14,8 @@ const (
 	ReasonSnapshotUnwritten = "SnapshotUnwritten"
 	// ReasonCannotListen: the address cannot be had.
 	ReasonCannotListen = "CannotListen"
+	// ReasonNoCgroups: instances have no cgroup of their own, so that no caller by TCP is known by its process.
+	ReasonNoCgroups = "NoCgroups"
 	// ReasonNoEndpoints: no backend is ready.
 	ReasonNoEndpoints = "NoEndpoints"
 	// ReasonExpired: the rule has ended.

@@ -46,7 +46,9 @@ type GateListen struct {
 type GateAuthentication struct {
 	// Tokens: bearer tokens of principals, and x-api-key where the protocol has it. Default true.
 	Tokens *bool `json:"tokens,omitempty"`
-	// PeerCredentials: a workload of this operator is known by its process, without a token. Default false.
+	// PeerCredentials: a workload of this operator is known by its process, without a token. Of a caller by TCP it is the cgroup (v2) of the
+	// process that made the connection, on this host; where instances have none, and before Linux 5.8, the gate must listen on a unix socket.
+	// A workload that fetches what others name can then be led to ask the gate in its own name: give such a one no rights here. Default false.
 	PeerCredentials *bool `json:"peerCredentials,omitempty"`
 	// Anonymous: who brings no credentials is the principal system/anonymous, to which rules may allow something. Wrong credentials are
 	// refused all the same. Default false.

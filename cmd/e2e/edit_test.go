@@ -3,9 +3,16 @@ package e2e
 import (
 	"fmt"
 	"maps"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	"mirroros.dev/mirroros/specs"
 )
 
 var _ = Describe("an edit", func() {
@@ -63,6 +70,35 @@ var _ = Describe("an edit", func() {
 		Eventually(func() int { return len(h.of("app")) }).Should(BeZero())
 	})
 
+	It("of a process' name hands its port over at once, though the files are never quiet, and a plain removal waits", func() {
+		h := newHost()
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		address := l.Addr().String()
+		_, port, _ := strings.Cut(address, ":")
+		Expect(l.Close()).To(Succeed())
+		web := func(name string) string {
+			return process(name, []string{"http", address}, "ports: [{name: http, port: "+port+"}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}")
+		}
+		h.write("web.yaml", web("before"))
+		h.write("other.yaml", process("other", []string{"run"}))
+		h.write("third.yaml", process("third", []string{"run"}))
+		h.start()
+		h.ready()
+		pid, other := h.pidOf("before"), h.pidOf("other")
+		quiet := h.unquiet()
+		h.write("web.yaml", web("after"))
+		h.pidOf("after")
+		Expect(alive(pid)).To(BeFalse())
+		Eventually(func() []specs.Instance { return h.of("before") }).Should(BeEmpty())
+		h.remove("other.yaml")
+		Eventually(h.status).Should(ContainSubstring("1 removal wait until the files are quiet"))
+		Expect(alive(other)).To(BeTrue())
+		quiet()
+		Eventually(func() bool { return alive(other) }).Should(BeFalse())
+		h.ready()
+	})
+
 	It("that changes nothing writes nothing", func() {
 		h := newHost()
 		for _, n := range []string{"a", "b", "c"} {
@@ -87,3 +123,22 @@ var _ = Describe("an edit", func() {
 		Expect(same(pids, h.pids())).To(Equal(3))
 	})
 })
+
+// unquiet saves a file without documents again and again, until quiet is called or the spec ends.
+func (h *host) unquiet() (quiet func()) {
+	end, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for n := 0; ; n++ {
+			_ = os.WriteFile(h.manifests+"/noise.yaml", fmt.Appendf(nil, "# %d\n", n), 0o644)
+			select {
+			case <-end:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
+	}()
+	quiet = sync.OnceFunc(func() { close(end); <-done })
+	DeferCleanup(quiet)
+	return quiet
+}

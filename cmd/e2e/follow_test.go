@@ -62,12 +62,16 @@ var _ = Describe("what follows the operator", func() {
 		h.ready()
 		for _, args := range [][]string{{"logs", "a", "-f", "--tail", "10"}, {"logs", "a", "-f", "--tail", "10", "--timestamps"}} {
 			logs := h.background(args...)
-			for range 2 {
-				Eventually(func() int { return len(logs.Out.Contents()) }).Should(BeNumerically(">", 100_000))
-				h.killOperator()
+			goesOn := func() {
+				seen := len(logs.Out.Contents())
+				Eventually(func() int { return len(logs.Out.Contents()) }).Should(BeNumerically(">", seen+100_000))
 			}
-			seen := len(logs.Out.Contents())
-			Eventually(func() int { return len(logs.Out.Contents()) }).Should(BeNumerically(">", seen+100_000))
+			for i := range 2 {
+				goesOn()
+				h.killOperator()
+				Eventually(func() int { return strings.Count(string(logs.Err.Contents()), gone) }).Should(Equal(i + 1))
+			}
+			goesOn()
 			Expect(logs.Interrupt().Wait()).To(gexec.Exit(0))
 			text := string(logs.Out.Contents())
 			text = text[:strings.LastIndexByte(text, '\n')+1]

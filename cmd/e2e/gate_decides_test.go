@@ -30,11 +30,13 @@ var _ = Describe("a gate in front of a model", func() {
 		Expect(newClient(c.url, "").post(chatPath, ask("x")).Status).To(Equal(401))
 		Expect(newClient(c.url, "mgt_guess").post(chatPath, ask("x")).Status).To(Equal(401))
 
-		Expect(h.records("--request", no.ID(), "--kind", "decision")).To(ConsistOf(And(HaveKeyWithValue("decision", "Refused"),
-			HaveKeyWithValue("principal", "scout"), HaveKeyWithValue("reason", "NoRule"), HaveKeyWithValue("stage", 4.0))))
-		Expect(h.records("--request", a.ID())).To(ConsistOf(And(HaveKeyWithValue("kind", "decision"), HaveKeyWithValue("rule", "scout-may-chat")),
-			And(HaveKeyWithValue("kind", "outcome"), HaveKeyWithValue("status", 200.0))))
-		Expect(h.must("audit", "query", "--kind", "decision", "--count-by", "decision,principal")).To(Equal(
+		h.recorded(ConsistOf(And(HaveKeyWithValue("decision", "Refused"), HaveKeyWithValue("principal", "scout"),
+			HaveKeyWithValue("reason", "NoRule"), HaveKeyWithValue("stage", 4.0))), "--request", no.ID(), "--kind", "decision")
+		h.recorded(ConsistOf(And(HaveKeyWithValue("kind", "decision"), HaveKeyWithValue("rule", "scout-may-chat")),
+			And(HaveKeyWithValue("kind", "outcome"), HaveKeyWithValue("status", 200.0))), "--request", a.ID())
+		Eventually(func() string {
+			return h.must("audit", "query", "--kind", "decision", "--count-by", "decision,principal")
+		}).Should(Equal(
 			"COUNT   DECISION    PRINCIPAL\n2       Refused     <none>\n2       Refused     scout\n1       Rewritten   scout\n"))
 		Expect(h.must("audit", "tail", "-n", "4", "--kind", "decision")).To(And(ContainSubstring("NoCredentials"),
 			ContainSubstring("UnknownToken"), Not(ContainSubstring("mgt_"))))

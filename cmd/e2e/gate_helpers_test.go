@@ -14,6 +14,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"github.com/onsi/gomega/types"
 )
 
 // object is a manifest of a kind; lines are its spec.
@@ -246,6 +247,23 @@ func (l *load) end() []error {
 	}
 	l.workers.Wait()
 	return l.failures
+}
+
+// why is what mirrorctl says of a request. A refusal is answered without waiting until it is in the log.
+func (h *host) why(request string) (said string) {
+	GinkgoHelper()
+	Eventually(func() int {
+		out, _, code := h.ctl("why", request)
+		said = out
+		return code
+	}).Should(BeZero(), "request %s is not in the log", request)
+	return said
+}
+
+// recorded waits until the audit log has records that fit to fit.
+func (h *host) recorded(fit types.GomegaMatcher, args ...string) {
+	GinkgoHelper()
+	Eventually(func() []map[string]any { return h.records(args...) }).Should(fit)
 }
 
 // records of the audit log that fit.

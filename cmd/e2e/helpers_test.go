@@ -132,18 +132,35 @@ func (h *host) plan(args ...string) ([]step, int) {
 // call makes one HTTP request over the operator's socket.
 func (h *host) call(method, path, contentType, body string) (int, string) {
 	GinkgoHelper()
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, "unix", h.run+"/api.sock")
-	}}}
-	req, err := http.NewRequest(method, "http://operator"+path, strings.NewReader(body))
+	code, b, err := h.try(method, path, contentType, body)
 	Expect(err).NotTo(HaveOccurred())
+	return code, b
+}
+
+func (h *host) try(method, path, contentType, body string) (int, string, error) {
+	client := &http.Client{Timeout: ctlPatience, Transport: &http.Transport{DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, "unix", h.run+"/api.sock")
+		}}}
+	req, err := http.NewRequest(method, "http://operator"+path, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
 	req.Header.Set("Content-Type", contentType)
 	res, err := client.Do(req)
-	Expect(err).NotTo(HaveOccurred())
+	if err != nil {
+		return 0, "", err
+	}
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)
-	Expect(err).NotTo(HaveOccurred())
-	return res.StatusCode, string(b)
+	return res.StatusCode, string(b), err
+}
+
+// get reads what the operator answers, and tells whether it did. It is for what specs ask again and again: to start mirrorctl for each
+// look takes longer than what is looked for.
+func (h *host) get(path string, into any) bool {
+	code, b, err := h.try("GET", path, "", "")
+	return err == nil && code == http.StatusOK && json.Unmarshal([]byte(b), into) == nil
 }
 
 // touch makes an empty file.
@@ -186,6 +203,12 @@ func started(log string) (pids []int) {
 	return pids
 }
 
+// begun waits until a test workload says that it has: from then on it deals with signals as it is to.
+func (h *host) begun(process string) {
+	GinkgoHelper()
+	Eventually(func() []int { return started(h.must("logs", process)) }).ShouldNot(BeEmpty())
+}
+
 // numbers reads the lines of `workload log`: the first number, the last, and where the sequence breaks, if it does.
 func numbers(log string) (first, last int, fault string) {
 	first, last = -1, -1
@@ -222,11 +245,8 @@ func (h *host) killOperator() {
 func (h *host) again(old int) {
 	GinkgoHelper()
 	Eventually(func() int {
-		out, _, code := h.ctl("get", "--raw", "/mirroros/host")
-		var i info
-		if code != 0 || json.Unmarshal([]byte(out), &i) != nil {
-			return old
-		}
+		i := info{PID: old}
+		h.get("/mirroros/host", &i)
 		return i.PID
 	}).ShouldNot(Equal(old), "there is no new operator")
 }

@@ -105,10 +105,11 @@ func (h *host) start() {
 	h.answers()
 }
 
-// answers waits until the operator's API does.
+// answers waits until the operator's API does, for mirrorctl too.
 func (h *host) answers() {
 	GinkgoHelper()
-	Eventually(func() int { _, _, code := h.ctl("version"); return code }).Should(Equal(0), "the operator does not answer")
+	Eventually(func() bool { return h.get("/mirroros/host", new(info)) }).Should(BeTrue(), "the operator does not answer")
+	h.must("version")
 }
 
 // ctl runs mirrorctl.
@@ -153,9 +154,8 @@ func (h *host) info() info {
 
 // instances by name, as the operator reports them.
 func (h *host) instances() map[string]specs.Instance {
-	out, _, code := h.ctl("get", "instances", "-o", "json")
 	var list struct{ Items []specs.Instance }
-	if code != 0 || json.Unmarshal([]byte(out), &list) != nil {
+	if !h.get("/apis/mirroros.dev/v1alpha1/instances", &list) {
 		return nil
 	}
 	m := map[string]specs.Instance{}
@@ -222,21 +222,24 @@ func alive(pid int) bool {
 	return len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
 }
 
-// end stops everything: the polite way, then whatever is left, by pid.
+// end stops everything: the polite way, where there is an operator to ask, then whatever is left, by pid.
 func (h *host) end() {
 	if h.cmd == nil {
 		return
 	}
-	_, _, _ = h.ctl("shutdown", "--wait", "--timeout", "10s")
-	deadline := time.Now().Add(10 * time.Second)
-	for len(h.ours()) > 0 && time.Now().Before(deadline) {
-		select {
-		case <-h.done:
-		case <-time.After(10 * time.Millisecond):
-		}
+	_, _, code := h.ctl("shutdown", "--wait", "--timeout", "10s")
+	const nobody = 3
+	for deadline := time.Now().Add(10 * time.Second); code != nobody && len(h.ours()) > 0 && time.Now().Before(deadline); {
+		<-time.After(10 * time.Millisecond)
 	}
-	for _, pid := range h.ours() {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); <-time.After(time.Millisecond) {
+		pids := h.ours()
+		if len(pids) == 0 {
+			break
+		}
+		for _, pid := range pids { // a guardian may have started an operator since
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
 	}
 	select {
 	case <-h.done:

@@ -57,7 +57,7 @@ var _ = Describe("locality", func() {
 		Expect(no.Status).To(Equal(403), no.Body)
 		Expect(no.Body).To(ContainSubstring("leave the host"))
 		Expect(seen).To(BeEmpty())
-		Expect(h.records("--request", no.ID(), "--kind", "decision")).To(ConsistOf(And(HaveKeyWithValue("reason", "RemoteNotAllowed"), HaveKeyWithValue("stage", 6.0))))
+		h.recorded(ConsistOf(And(HaveKeyWithValue("reason", "RemoteNotAllowed"), HaveKeyWithValue("stage", 6.0))), "--request", no.ID(), "--kind", "decision")
 
 		token := h.token("coder")
 		yes := newClient(url, token).post(chatPath, body)

@@ -37,21 +37,15 @@ var _ = SynchronizedBeforeSuite(func() []byte {
 	dir, err := os.MkdirTemp("", "mo-bin")
 	Expect(err).NotTo(HaveOccurred())
 	Expect(os.Chmod(dir, 0o755)).To(Succeed())
-	args := []string{"build", "-o", dir + "/"}
-	if os.Getenv("MIRROROS_TEST_RACE") != "" {
-		args = append(args, "-race")
-	}
-	root, err := filepath.Abs("../..")
-	Expect(err).NotTo(HaveOccurred())
-	cmd := exec.Command("go", append(args, "./cmd/mirrorosd", "./cmd/mirrorgate", "./cmd/mirrorctl")...)
-	cmd.Dir = root
-	out, err := cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	ours := []string{"./cmd/mirrorosd", "./cmd/mirrorgate", "./cmd/mirrorctl"}
 	// The guardian, the workloads and the demo programs are what they are in production: static, without the race detector.
-	cmd = exec.Command("go", "build", "-o", dir+"/", "./cmd/mirrorguard", "./hack/workload", "./hack/demomodel", "./hack/demotools", "./hack/demoworker")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	out, err = cmd.CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
+	static := []string{"./cmd/mirrorguard", "./hack/workload", "./hack/demomodel", "./hack/demotools", "./hack/demoworker"}
+	if os.Getenv("MIRROROS_TEST_RACE") != "" {
+		build(dir, os.Getenv("CGO_ENABLED"), append([]string{"-race"}, ours...)...)
+	} else {
+		static = append(static, ours...) // at once, as one build
+	}
+	build(dir, "0", static...)
 	return []byte(dir)
 }, func(dir []byte) { bin = string(dir) })
 
@@ -64,6 +58,15 @@ var _ = SynchronizedAfterSuite(func() {}, func() {
 		Expect(os.RemoveAll(bin)).To(Succeed())
 	}
 })
+
+// build makes programs, stripped as they are in production, which also links them sooner.
+func build(dir, cgo string, args ...string) {
+	GinkgoHelper()
+	cmd := exec.Command("go", append([]string{"build", "-ldflags=-s -w", "-o", dir + "/"}, args...)...)
+	cmd.Dir, cmd.Env = filepath.Join("..", ".."), append(os.Environ(), "CGO_ENABLED="+cgo)
+	out, err := cmd.CombinedOutput()
+	Expect(err).NotTo(HaveOccurred(), string(out))
+}
 
 // running lists the processes, zombies apart, whose program's path begins with prefix.
 func running(prefix string) []string {

@@ -51,6 +51,30 @@ var _ = Describe("an ordinary user", func() {
 	})
 })
 
+var _ = Describe("a claim that is lost", func() {
+	It("starts nothing twice, also where there is no cgroup to know a workload by", func() {
+		h := newHost()
+		h.write("a.yaml", process("a", []string{"run", "a"}))
+		h.write("tree.yaml", process("tree", []string{"tree"}))
+		h.ordinary()
+		h.start()
+		h.ready()
+		before := h.pids()
+		Expect(before).To(HaveLen(2))
+		Eventually(func() int { return len(started(h.must("logs", "tree"))) }).Should(Equal(5))
+		for _, lost := range []string{"/claims", "/state.db"} { // and then the store too
+			Expect(h.stopOperator()).To(BeZero())
+			Expect(os.RemoveAll(h.state + "/claims")).To(Succeed())
+			Expect(os.RemoveAll(h.state + lost)).To(Succeed())
+			h.start()
+			h.ready()
+			Expect(h.pids()).To(Equal(before))
+			Expect(h.copies()).To(HaveKeyWithValue("a", 1))
+			Expect(h.copies()).To(HaveKeyWithValue("tree", 1))
+		}
+	})
+})
+
 var _ = Describe("a value taken by reference", func() {
 	It("reaches the process, and nothing else anywhere", func() {
 		h := newHost()

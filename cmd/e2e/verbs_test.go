@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -245,5 +246,23 @@ var _ = Describe("mirrorctl logs", func() {
 		Eventually(s.Out).Should(gbytes.Say(`\[a-\S+\] start`))
 		s.Interrupt()
 		Eventually(s).Should(gexec.Exit())
+	})
+})
+
+var _ = Describe("mirrorctl validate", func() {
+	It("finds no fault in the examples, each directory by itself and all together", func() {
+		h := newHost()
+		stacks, err := filepath.Glob("../../manifests/*/*.yaml")
+		Expect(err).NotTo(HaveOccurred())
+		dirs := map[string]bool{"../../manifests": true}
+		for _, file := range stacks {
+			dirs[filepath.Dir(file)] = true
+		}
+		Expect(len(dirs)).To(BeNumerically(">=", 3))
+		for d := range dirs {
+			d, err = filepath.Abs(d)
+			Expect(err).NotTo(HaveOccurred())
+			Expect(h.must("validate", "-f", d)).To(ContainSubstring("no faults"))
+		}
 	})
 })

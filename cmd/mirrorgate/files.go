@@ -46,6 +46,10 @@ func (f *files) together(apply update) error {
 	if err != nil {
 		return err
 	}
+	if config != nil && f.config == nil {
+		good, err := os.ReadFile(filepath.Join(f.dir, proxy.ConfigFile) + goodSuffix)
+		config.Proven = err == nil && string(good) == string(texts[proxy.ConfigFile])
+	}
 	endpoints, err := read[proxy.Endpoints](f, proxy.EndpointsFile, texts)
 	if err != nil {
 		return err

@@ -20,6 +20,7 @@ func TestFilesAreTakenUpTogether(t *testing.T) {
 	}
 	var seen [][4]int64 // numbers that were put in force, call by call
 	var refuse int64    // a number of a config
+	var proven []bool   // of each config, whether it was in force before
 	apply := func(c *proxy.Config, e *proxy.Endpoints, i *proxy.Identities, b *ledger.Config) error {
 		if c != nil && c.Number == refuse {
 			return errors.New("it does not compile")
@@ -29,6 +30,7 @@ func TestFilesAreTakenUpTogether(t *testing.T) {
 			call[3] = b.Number
 		}
 		if c != nil {
+			proven = append(proven, c.Proven)
 			call[0] = c.Number
 		}
 		if e != nil {
@@ -53,6 +55,11 @@ func TestFilesAreTakenUpTogether(t *testing.T) {
 	g.Expect(seen).To(Equal([][4]int64{{1, 1, 1, 0}, {2, 2, 0, 1}}))
 	g.Expect(f.identities.Number).To(BeEquivalentTo(1))
 	g.Expect(os.ReadFile(filepath.Join(dir, proxy.ConfigFile+goodSuffix))).To(BeEquivalentTo(`{"number":2}`))
+
+	again := &files{dir: dir, loaded: map[string][]byte{}}
+	g.Expect(again.load(apply)).To(Succeed())
+	g.Expect(proven).To(Equal([]bool{false, false, true}), "another gate may trust what was in force")
+	seen = seen[:2]
 
 	refuse = 3
 	write(proxy.ConfigFile, `{"number":3}`)

@@ -6,32 +6,43 @@ import (
 	"os"
 	"path"
 	"strings"
+	"sync"
 
+	"github.com/go-logr/logr"
 	"golang.org/x/sys/unix"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 )
 
-// peers knows the processes at the other ends of unix sockets. A TCP connection has no process that the kernel would vouch for.
+// peers knows the processes at the other ends of connections from this host.
 type peers struct {
 	parent string // of the cgroups of instances; empty where there are none
+	log    logr.Logger
+	failed sync.Once // to ask about a TCP connection
 }
 
 // newPeers finds the parent by where this process is itself: it is an instance too.
-func newPeers() *peers {
+func newPeers(log logr.Logger) *peers {
 	own := path.Dir(cgroupOf("self"))
 	if own == "/" || own == "." {
-		return &peers{}
+		return &peers{log: log}
 	}
-	return &peers{parent: path.Base(own)}
+	return &peers{parent: path.Base(own), log: log}
 }
 
 // of gives the process that opened a connection; nil when it cannot be known.
 func (p *peers) of(c net.Conn) *proxy.PeerProcess {
-	u, ok := c.(*net.UnixConn)
-	if !ok {
-		return nil
+	switch c := c.(type) {
+	case *net.UnixConn:
+		return p.ofUnix(c)
+	case *net.TCPConn:
+		return p.ofTCP(c)
 	}
+	return nil
+}
+
+// ofUnix asks who connected.
+func (p *peers) ofUnix(u *net.UnixConn) *proxy.PeerProcess {
 	raw, err := u.SyscallConn()
 	if err != nil {
 		return nil

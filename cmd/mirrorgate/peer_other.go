@@ -5,12 +5,14 @@ package main
 import (
 	"net"
 
+	"github.com/go-logr/logr"
+
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 )
 
 // peers knows nobody on this system.
 type peers struct{}
 
-func newPeers() *peers { return &peers{} }
+func newPeers(logr.Logger) *peers { return &peers{} }
 
 func (*peers) of(net.Conn) *proxy.PeerProcess { return nil }

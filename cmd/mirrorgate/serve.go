@@ -49,9 +49,13 @@ func serve(ctx context.Context, o options) error {
 			o.Log.Error(err, "The audit log may lack its end")
 		}
 	}()
+	key, err := sessionKey(filepath.Join(o.State, "gate", "session.key"))
+	if err != nil {
+		return err
+	}
 	client := &upstream.Client{}
 	defer client.Close()
-	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers().of, Counted: g.counted, Stopped: g.tell})
+	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, Counted: g.counted, Stopped: g.tell, SessionKey: key})
 	g.budgets = budgets{dir: filepath.Join(o.State, "gate", "ledger"), log: o.Log.WithName("ledger"), changed: g.tell}
 	defer g.budgets.close()
 	g.files = files{dir: filepath.Join(o.State, "gate"), loaded: map[string][]byte{}}

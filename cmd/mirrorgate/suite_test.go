@@ -4,14 +4,26 @@ package main_test
 
 import (
 	"os"
-	"os/exec"
-	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+
+	gate "mirroros.dev/mirroros/cmd/mirrorgate"
 )
+
+// asGate in the environment makes this binary the gate that the specs start.
+const asGate = "MIRRORGATE_TEST_MAIN=1"
+
+func TestMain(m *testing.M) {
+	if slices.Contains(os.Environ(), asGate) {
+		gate.Main()
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
 
 func TestMirrorgate(t *testing.T) {
 	RegisterFailHandler(Fail)
@@ -20,14 +32,3 @@ func TestMirrorgate(t *testing.T) {
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "mirrorgate", cfg, rep)
 }
-
-var program string
-
-var _ = BeforeSuite(func() {
-	dir, err := os.MkdirTemp("", "gate")
-	Expect(err).NotTo(HaveOccurred())
-	DeferCleanup(os.RemoveAll, dir)
-	program = filepath.Join(dir, "mirrorgate")
-	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
-	Expect(err).NotTo(HaveOccurred(), string(out))
-})

@@ -152,8 +152,10 @@ func (w *world) gate(instance string) *gexec.Session {
 }
 
 func (w *world) command(instance string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
-	cmd.Env = []string{"MIRROROS_STATE=" + w.dir + "/state", "MIRROROS_RUN=" + w.dir + "/run", "MIRROROS_INSTANCE=" + instance}
+	self, err := os.Executable()
+	Expect(err).NotTo(HaveOccurred())
+	cmd := exec.Command(self, args...)
+	cmd.Env = []string{asGate, "MIRROROS_STATE=" + w.dir + "/state", "MIRROROS_RUN=" + w.dir + "/run", "MIRROROS_INSTANCE=" + instance}
 	return cmd
 }
 

@@ -23,7 +23,8 @@ type execution struct {
 	uid, gid int
 	groups   []uint32
 	dir      string
-	errors   int // descriptor for the reason of a failure, -1 for none
+	mark     string // NAME=TEXT of a variable that says which run this is, "" for none
+	errors   int    // descriptor for the reason of a failure, -1 for none
 	path     string
 	argv     []string
 }
@@ -33,12 +34,13 @@ type execution struct {
 // its line is there before one that makes the run void, it has claimed. Additions to a file have one order for all. So whoever
 // runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
 // void before anybody took it knows that nobody will run it later. Then this process takes on the user, the directory and the
-// program. What fails after the claim is written to FD as "STAGE ERRNO", stage one of user, dir, exec.
+// program, which is given the variable NAME with its own pid before TEXT: by that a run is known again that has lost its claim. What fails
+// after the claim is written to FD as "STAGE ERRNO", stage one of user, dir, exec.
 func claimAndExec(args []string) int {
 	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
 	e, ok := parseExec(args)
 	if !ok {
-		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…")
+		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
 		return 2
 	}
 	if e.errors >= 0 {
@@ -55,7 +57,7 @@ func claimAndExec(args []string) int {
 			return e.fail("dir", err.(syscall.Errno))
 		}
 	}
-	err := syscall.Exec(e.path, e.argv, syscall.Environ())
+	err := syscall.Exec(e.path, e.argv, e.environ())
 	errno, _ := err.(syscall.Errno)
 	return e.fail("exec", errno)
 }
@@ -95,6 +97,15 @@ func (e *execution) take() int {
 	return exitTaken
 }
 
+// environ is the program's. The variable goes last, where it is the one that counts of two.
+func (e *execution) environ() []string {
+	env := syscall.Environ()
+	if name, text, ok := strings.Cut(e.mark, "="); ok {
+		env = append(env, name+"="+strconv.Itoa(syscall.Getpid())+" "+text)
+	}
+	return env
+}
+
 // become changes the user of this thread.
 func (e *execution) become() syscall.Errno {
 	if !e.user {
@@ -130,6 +141,8 @@ func parseExec(args []string) (*execution, bool) {
 			ok = e.parseUser(args[1])
 		case "-d":
 			e.dir = args[1]
+		case "-m":
+			e.mark = args[1]
 		case "-e":
 			e.errors, ok = number(args[1])
 		default:

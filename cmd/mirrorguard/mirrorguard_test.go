@@ -30,6 +30,7 @@ import (
 //	hang    wait for nothing
 //	trap    wait for SIGTERM, then end with 0         orphan:N  leave a child in a session of its own that ends with N
 //	child:N leave a child in this session that ends with N      once:FILE  end with 0 unless FILE could be made
+//	then:FILE  trap unless FILE could be made
 //	held    tell the processes that it has a pidfd of           leave      leave a child that waits until its stdin ends
 //	put:A   leave a listening socket A with the guardian        drop:A     have it dropped          list    tell what the guardian has
 //	odd     send what no guardian understands                   full       leave more than there is room for
@@ -48,24 +49,17 @@ func operator(script string) {
 			for {
 				syscall.Kill(os.Getpid(), syscall.SIGKILL)
 			}
-		case "once":
+		case "once", "then":
 			f, err := os.OpenFile(arg, os.O_CREATE|os.O_EXCL, 0o600)
+			if err != nil && verb == "then" {
+				trap()
+			}
 			if err != nil {
 				os.Exit(0)
 			}
 			f.Close()
 		case "trap":
-			ch := make(chan os.Signal, 4)
-			signal.Notify(ch, syscall.SIGTERM)
-			fmt.Println("trapped")
-			<-ch
-			select { // a second signal would come at once
-			case <-ch:
-				fmt.Println("signalled twice")
-			case <-time.After(20 * time.Millisecond):
-			}
-			fmt.Println("signalled")
-			os.Exit(0)
+			trap()
 		case "held":
 			fmt.Println("held", pidfds())
 		case "put":
@@ -92,6 +86,21 @@ func operator(script string) {
 			syscall.ForkExec("/bin/sh", []string{"sh", "-c", "exit " + arg}, &syscall.ProcAttr{Sys: &syscall.SysProcAttr{Setsid: verb == "orphan"}})
 		}
 	}
+	os.Exit(0)
+}
+
+// trap waits for SIGTERM and ends with 0.
+func trap() {
+	ch := make(chan os.Signal, 4)
+	signal.Notify(ch, syscall.SIGTERM)
+	fmt.Println("trapped")
+	<-ch
+	select { // a second signal would come at once
+	case <-ch:
+		fmt.Println("signalled twice")
+	case <-time.After(20 * time.Millisecond):
+	}
+	fmt.Println("signalled")
 	os.Exit(0)
 }
 
@@ -275,12 +284,14 @@ var _ = Describe("mirrorguard run", func() {
 	})
 
 	It("records how orphaned session leaders ended, and no others", func() {
-		s := run("once:" + state + "/a child:5 orphan:37 kill trap")
+		s := run("then:" + state + "/a child:5 orphan:37 kill") // the second operator waits until both have ended
 		Eventually(records).Should(HaveLen(1))
 		data, err := os.ReadFile(records()[0])
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(data)).To(MatchRegexp(`^exit 1 37 \d{19}/[1-9]\d* \d+ /.*\n$`))
 		Expect(filepath.Base(records()[0])).To(MatchRegexp(`^\d+-\d+$`))
+		Eventually(s.Out).Should(gbytes.Say("trapped"))
+		s.Terminate()
 		Eventually(s).Should(gexec.Exit(0))
 		Expect(filepath.Glob(state + "/exits/.*")).To(BeEmpty())
 	})
@@ -445,6 +456,13 @@ var _ = Describe("mirrorguard exec", func() {
 		data, err := os.ReadFile(claim)
 		Expect(err).NotTo(HaveOccurred())
 		Expect(string(data)).To(MatchRegexp(`(?s)\A\n\{.*\}\n\npid ` + pid + ` \d+ \d+ 77 \.\n\z`))
+	})
+
+	It("gives the program the variable that it is known again by, with its own pid", func() {
+		s := run(header, "-m", "RUN=3 77 /a claim", claim, "77", "--", "/bin/sh", "sh", "-c", "echo $$; echo $RUN")
+		Eventually(s).Should(gexec.Exit(0))
+		pid := strconv.Itoa(s.Command.Process.Pid)
+		Expect(string(s.Out.Contents())).To(Equal(pid + "\n" + pid + " 3 77 /a claim\n"))
 	})
 
 	DescribeTable("does not run what it cannot claim", func(text string, code int) {

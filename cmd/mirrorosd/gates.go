@@ -72,7 +72,7 @@ func (op *operator) workloads() []gate.Workload {
 		if i.Exit != nil || i.PID == 0 {
 			continue
 		}
-		w := gate.Workload{Instance: i.ID, Process: i.Owner, PID: i.PID}
+		w := gate.Workload{Instance: i.ID, Process: i.Owner, PID: i.PID, Inode: i.Inode, CgroupID: i.Cgroup}
 		if op.runner.Capabilities().CgroupV2 != "" {
 			w.Cgroup = fmt.Sprintf("%s/%s.%d", parent, i.ID, i.Attempt)
 		}

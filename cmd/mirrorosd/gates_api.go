@@ -11,25 +11,27 @@ import (
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/reconcile"
-	"mirroros.dev/mirroros/reconcile/apiserver"
 	"mirroros.dev/mirroros/specs"
 )
 
 // gatesAPI gives the gates to the API in its own words.
 type gatesAPI struct{ op *operator }
 
-func (g gatesAPI) CreateToken(ctx context.Context, principal string, a apiserver.TokenRequest) (apiserver.Token, string, error) {
+func (g gatesAPI) CreateToken(ctx context.Context, principal string, a specs.TokenRequest) (*specs.IssuedToken, error) {
 	t, text, err := g.op.gates.CreateToken(ctx, principal, gate.Issue{TTL: a.TTL.Duration, Scope: a.Scope, Reason: a.Reason, By: a.By})
-	return apiToken(t), text, err
+	if err != nil {
+		return nil, err
+	}
+	return &specs.IssuedToken{Token: apiToken(t), Text: text}, nil
 }
 
-func apiToken(t gate.Token) apiserver.Token {
-	return apiserver.Token{ID: t.ID, Principal: t.Principal, Created: t.Created, Expires: t.Expires, Scope: t.Scope, Reason: t.Reason}
+func apiToken(t gate.Token) specs.Token {
+	return specs.Token{ID: t.ID, Principal: t.Principal, Created: t.Created, Expires: t.Expires, Scope: t.Scope, Reason: t.Reason}
 }
 
-func (g gatesAPI) Tokens(principal string) []apiserver.Token {
+func (g gatesAPI) Tokens(principal string) []specs.Token {
 	list := g.op.gates.Tokens(principal)
-	out := make([]apiserver.Token, len(list))
+	out := make([]specs.Token, len(list))
 	for i, t := range list {
 		out[i] = apiToken(t)
 	}
@@ -40,7 +42,7 @@ func (g gatesAPI) RevokeTokens(ctx context.Context, principal string, ids []stri
 	return g.op.gates.RevokeTokens(ctx, principal, ids, by)
 }
 
-func (g gatesAPI) CanI(ctx context.Context, q apiserver.Question) (*apiserver.Explanation, error) {
+func (g gatesAPI) CanI(ctx context.Context, q specs.Question) (*specs.Explanation, error) {
 	e, err := g.op.gates.CanI(ctx, gate.Question(q))
 	if err != nil {
 		return nil, err
@@ -60,7 +62,7 @@ func (g gatesAPI) CanI(ctx context.Context, q apiserver.Question) (*apiserver.Ex
 // rulesStage is the stage of the gate in which rules decide.
 const rulesStage = 4
 
-func (g gatesAPI) Why(ctx context.Context, request string) (*apiserver.Explanation, error) {
+func (g gatesAPI) Why(ctx context.Context, request string) (*specs.Explanation, error) {
 	e, err := g.op.gates.Why(ctx, request)
 	if err != nil {
 		return nil, err
@@ -94,10 +96,10 @@ func (g gatesAPI) Why(ctx context.Context, request string) (*apiserver.Explanati
 }
 
 // explained is what a question and a record have in common.
-func explained(e *gate.Explanation) *apiserver.Explanation {
-	out := &apiserver.Explanation{Gate: e.Gate, Route: e.Route, Asked: e.Asked, Snapshot: e.Then, Revision: e.Revision}
+func explained(e *gate.Explanation) *specs.Explanation {
+	out := &specs.Explanation{Gate: e.Gate, Route: e.Route, Asked: e.Asked, Snapshot: e.Then, Revision: e.Revision}
 	for _, t := range e.Trace.Tried {
-		tried := apiserver.TriedRule{Priority: t.Priority, Rule: t.Rule, Place: t.Place, Action: t.Action, Shadow: t.Shadow, Matched: t.Miss == proxy.Matched, Why: t.Why}
+		tried := specs.TriedRule{Priority: t.Priority, Rule: t.Rule, Place: t.Place, Action: t.Action, Shadow: t.Shadow, Matched: t.Miss == proxy.Matched, Why: t.Why}
 		tried.Nearest = e.Trace.Nearest != nil && e.Trace.Nearest.Rule == t.Rule
 		out.Tried = append(out.Tried, tried)
 	}
@@ -105,7 +107,7 @@ func explained(e *gate.Explanation) *apiserver.Explanation {
 }
 
 // WhyPort says what listens on a port: a gate, a service port, an instance, or somebody else.
-func (g gatesAPI) WhyPort(_ context.Context, port int) (*apiserver.Belongs, error) {
+func (g gatesAPI) WhyPort(_ context.Context, port int) (*specs.Belongs, error) {
 	for _, o := range reconcile.List[*specs.Gate](g.op.client) {
 		if strings.HasSuffix(o.Status.Address, fmt.Sprintf(":%d", port)) {
 			return g.belongs("Gate", o.Name, o.Spec.Why, "port %d is where gate/%s listens", port, o.Name), nil
@@ -126,28 +128,28 @@ func (g gatesAPI) WhyPort(_ context.Context, port int) (*apiserver.Belongs, erro
 		}
 	}
 	if who := runner.Listener(port); who != "" {
-		return &apiserver.Belongs{Text: fmt.Sprintf("%s listens on port %d, and is nothing of this operator", who, port)}, nil
+		return &specs.Belongs{Text: fmt.Sprintf("%s listens on port %d, and is nothing of this operator", who, port)}, nil
 	}
-	return &apiserver.Belongs{Text: fmt.Sprintf("nothing of this operator has port %d, and nobody is seen to listen on it", port)}, nil
+	return &specs.Belongs{Text: fmt.Sprintf("nothing of this operator has port %d, and nobody is seen to listen on it", port)}, nil
 }
 
 // WhyPID says which instance a process belongs to.
-func (g gatesAPI) WhyPID(_ context.Context, pid int) (*apiserver.Belongs, error) {
+func (g gatesAPI) WhyPID(_ context.Context, pid int) (*specs.Belongs, error) {
 	switch pid {
 	case os.Getpid():
-		return &apiserver.Belongs{Object: "mirrorosd", Text: fmt.Sprintf("process %d is this operator", pid)}, nil
+		return &specs.Belongs{Object: "mirrorosd", Text: fmt.Sprintf("process %d is this operator", pid)}, nil
 	case os.Getppid():
 		if underGuard() {
-			return &apiserver.Belongs{Object: "mirrorguard", Text: fmt.Sprintf("process %d is the guardian of this operator", pid)}, nil
+			return &specs.Belongs{Object: "mirrorguard", Text: fmt.Sprintf("process %d is the guardian of this operator", pid)}, nil
 		}
 	}
 	id, ok := g.op.isWorkload(pid)
 	if !ok {
-		return &apiserver.Belongs{Text: fmt.Sprintf("process %d is nothing of this operator", pid)}, nil
+		return &specs.Belongs{Text: fmt.Sprintf("process %d is nothing of this operator", pid)}, nil
 	}
 	ri, found := g.op.runner.Get(id)
 	if !found {
-		return &apiserver.Belongs{Object: "instance/" + id, Text: fmt.Sprintf("process %d belongs to instance/%s", pid, id)}, nil
+		return &specs.Belongs{Object: "instance/" + id, Text: fmt.Sprintf("process %d belongs to instance/%s", pid, id)}, nil
 	}
 	what := "belongs to"
 	if ri.PID == pid {
@@ -164,6 +166,6 @@ func (g gatesAPI) whyProcess(name string) string {
 	return ""
 }
 
-func (g gatesAPI) belongs(kind, name, why, format string, args ...any) *apiserver.Belongs {
-	return &apiserver.Belongs{Object: strings.ToLower(kind) + "/" + name, Place: g.op.placeText(kind, name), Why: why, Text: fmt.Sprintf(format, args...)}
+func (g gatesAPI) belongs(kind, name, why, format string, args ...any) *specs.Belongs {
+	return &specs.Belongs{Object: strings.ToLower(kind) + "/" + name, Place: g.op.placeText(kind, name), Why: why, Text: fmt.Sprintf(format, args...)}
 }

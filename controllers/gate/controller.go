@@ -65,9 +65,9 @@ type Line interface {
 type Workload struct {
 	Instance, Process string
 	PID               int
-	// Cgroup as <parent>/<name>, the last of its path; Inode of its pidfd. Zero where there is none.
-	Cgroup string
-	Inode  uint64
+	// Cgroup as <parent>/<name>, the last of its path, and CgroupID the kernel's number of it; Inode of its pidfd. Zero where there is none.
+	Cgroup          string
+	CgroupID, Inode uint64
 }
 
 // Reconciler keeps the data plane as the objects have it. It is safe for many callers; one worker runs it.

@@ -73,6 +73,25 @@ var _ = DescribeTable("deciding how a gate is", func(change func(*observed), sta
 	Entry("the gate process lacks its socket", func(o *observed) { o.Running[0].Missing = []string{"gate/front"} }, "False", "SnapshotPending"),
 )
 
+var _ = DescribeTable("deciding whether a gate can know workloads by their process", func(told bool, change func(*observed)) {
+	d := decide(observedWorld(func(o *observed) {
+		o.Gates[0].Spec.Authentication = &specs.GateAuthentication{PeerCredentials: new(true)}
+		o.Runs = []Workload{{Instance: "model-0", Process: "model", PID: 7, Inode: 70}}
+		change(o)
+	}))
+	of := HaveField("Type", "Degraded")
+	if !told {
+		Expect(d.Gates[0].Conditions).NotTo(ContainElement(of))
+		return
+	}
+	Expect(d.Gates[0].Conditions).To(reconciletest.HaveCondition("Degraded", "True", "NoCgroups"))
+},
+	Entry("without cgroups nobody is known by TCP", true, func(*observed) {}),
+	Entry("with cgroups they are", false, func(o *observed) { o.Runs[0].CgroupID = 700 }),
+	Entry("by a unix socket they are", false, func(o *observed) { o.Gates[0].Spec.Listen = specs.GateListen{Unix: "front.sock"} }),
+	Entry("when nobody asks for it nothing is said", false, func(o *observed) { o.Gates[0].Spec.Authentication = nil }),
+)
+
 var _ = DescribeTable("deciding how a rule is", func(change func(*specs.GateRule), status, reason string) {
 	d := decide(observedWorld(func(o *observed) { change(o.Rules[0]) }))
 	Expect(d.Rules[0].Conditions).To(reconciletest.HaveCondition("Ready", status, reason))

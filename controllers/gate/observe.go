@@ -94,11 +94,11 @@ func (r *Reconciler) observeWorkloads(o *observed) {
 	})
 	o.Tokens = r.tokens.list()
 	for _, w := range all {
-		e := proxy.WorkloadEntry{Instance: w.Instance, Principal: acts[w.Instance], Cgroup: w.Cgroup, PID: w.PID, Inode: w.Inode}
+		e := proxy.WorkloadEntry{Instance: w.Instance, Principal: acts[w.Instance], Cgroup: w.Cgroup, CgroupID: w.CgroupID, PID: w.PID, Inode: w.Inode}
 		if p := o.Processes[w.Process]; e.Principal == "" && p != nil {
 			e.Principal = p.PrincipalName()
 		}
-		if e.Principal != "" {
+		if e.Principal != "" && w.Process != specs.SystemProcess { // what a gate asks of another is its caller's word, not its own
 			o.Workloads = append(o.Workloads, e)
 		}
 	}

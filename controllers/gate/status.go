@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -82,7 +83,21 @@ func (o *observed) gate(g *specs.Gate, inForce verdict) specs.GateStatus {
 		v = no(specs.ReasonSnapshotPending, "the gate waits for its socket %s", st.Address)
 	}
 	o.set(&st.Conditions, specs.ConditionReady, g.Generation, v)
+	o.peers(g, &st)
 	return st
+}
+
+// peers tells when the gate cannot know workloads by their process, as it is told to.
+func (o *observed) peers(g *specs.Gate, st *specs.GateStatus) {
+	a := g.Spec.Authentication
+	unknown := a != nil && value(a.PeerCredentials) && g.Spec.Listen.Address != "" && len(o.Runs) > 0 &&
+		!slices.ContainsFunc(o.Runs, func(w Workload) bool { return w.CgroupID != 0 })
+	if !unknown {
+		meta.RemoveStatusCondition(&st.Conditions, specs.ConditionDegraded)
+		return
+	}
+	o.set(&st.Conditions, specs.ConditionDegraded, g.Generation, yes(specs.ReasonNoCgroups,
+		"instances have no cgroup (v2) of their own on this host, so no caller by TCP is known by its process: listen on a unix socket, or use tokens"))
 }
 
 // missing tells whether a gate lacks a socket.

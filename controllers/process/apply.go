@@ -57,13 +57,13 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 		if im.stop == nil {
 			r.announce(im.id)
 		}
-		r.beginStop(o, im, a)
+		m.beginStop(im, a, r.now())
 		r.preStop(m, o, im)
 		return nil
 	case verbStop:
-		return r.stop(o, im, a)
+		return r.stop(m, o, im, a)
 	case verbKill:
-		return r.kill(o, im, a)
+		return r.kill(m, o, im, a)
 	case verbForget:
 		return r.forgetRun(m, o, im)
 	case verbReload:
@@ -73,11 +73,10 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 }
 
 // beginStop remembers a stop, and tells when it is a replacement or a restart.
-func (r *Reconciler) beginStop(o *observed, im *instanceMemory, a action) {
+func (m *memory) beginStop(im *instanceMemory, a action, now time.Time) {
 	if im.stop == nil {
-		now := r.now()
 		im.stop = &stop{Since: now, SinceAt: now, Reason: a.Stop}
-		r.tellStop(o, a)
+		m.tellStop(a)
 	}
 }
 
@@ -89,8 +88,8 @@ func (r *Reconciler) announce(id string) {
 }
 
 // stop sends the stop signal; the runtime keeps the time of it.
-func (r *Reconciler) stop(o *observed, im *instanceMemory, a action) error {
-	r.beginStop(o, im, a)
+func (r *Reconciler) stop(m *memory, o *observed, im *instanceMemory, a action) error {
+	m.beginStop(im, a, r.now())
 	s := *im.stop
 	s.Signalled = true
 	im.stop = &s
@@ -102,11 +101,11 @@ func (r *Reconciler) stopPlanOf(o *observed, im *instanceMemory) stopPlan {
 	return d.stopPlan(&instance{Run: im.run})
 }
 
-func (r *Reconciler) kill(o *observed, im *instanceMemory, a action) error {
+func (r *Reconciler) kill(m *memory, o *observed, im *instanceMemory, a action) error {
 	s := *im.stop
 	s.Killed = r.now()
 	im.stop = &s
-	r.event(o, specs.EventWarning, specs.ReasonGraceExceeded, im.id+": "+a.Message+", the whole tree is killed")
+	m.tellLater(specs.EventWarning, specs.ReasonGraceExceeded, im.id+": "+a.Message+", the whole tree is killed")
 	if im.run != nil && im.run.Exit == nil && !s.Signalled {
 		// The runtime learns that the end was asked for, so that it is no crash after a restart of the operator.
 		s.Signalled = true
@@ -135,7 +134,9 @@ func (r *Reconciler) forgetRun(m *memory, o *observed, im *instanceMemory) error
 	}
 	if im.run != nil {
 		r.ports.release(im.id)
-		r.event(o, specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
+		if st := storedStatus(o, im.id); st == nil || im.ended == nil || !sameEnd(im.ended, st.LastExit()) { // else it was told
+			m.tellLater(specs.EventNormal, specs.ReasonExited, im.id+": "+exitText(im.run.Exit))
+		}
 	}
 	if im.read != nil {
 		r.dropConfig(im.id)

@@ -22,7 +22,7 @@ func assume(o *observed, a action) *observed {
 			StartedAt: o.Now.Round(0), Started: o.Now}
 		in.Health = health{Started: true, Ready: true, Probed: true}
 		in.ReadySince = o.Now.Add(-longReady)
-		in.Stop, in.Failure, in.Config, in.ExecutableChanged, in.NewExecutable, in.Tail = nil, nil, "", false, "", nil
+		in.Stop, in.Failure, in.Config, in.ExecutableChanged, in.NewExecutable = nil, nil, "", false, ""
 	case verbPreStop:
 		in.Stop = &stop{Since: o.Now, SinceAt: o.Now.Round(0), Reason: a.Stop}
 	case verbStop:

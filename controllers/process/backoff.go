@@ -25,15 +25,16 @@ func (d *decider) backOff(in *instance) (specs.StateWaiting, bool) {
 		return specs.StateWaiting{}, true
 	}
 	d.after(left)
-	w := waiting(specs.ReasonCrashLoopBackOff, exitText(r.Exit)+lastWords(in.Tail))
+	w := waiting(specs.ReasonCrashLoopBackOff, endText(in))
 	w.Until = seconds(r.ExitedAt.Add(wait))
 	return w, false
 }
 
-// afterFailure waits longer after each start that did not come to a run; what was found by reading files is tried as soon as they are right.
+// afterFailure waits longer after each start that did not come to a run; what was found by reading files is tried as soon as they are right,
+// and what lacked a port of another instance as soon as that has given it back.
 func (d *decider) afterFailure(in *instance, f *failure) (specs.StateWaiting, bool) {
 	mended := f.Early && d.Template == nil && in.Hash == d.Hash
-	if mended || f.Generation != d.Process.Generation || f.Restart != d.Process.Annotations[specs.AnnotationRestartedAt] {
+	if mended || in.Freed || f.Generation != d.Process.Generation || f.Restart != d.Process.Annotations[specs.AnnotationRestartedAt] {
 		return specs.StateWaiting{}, true
 	}
 	wait := exponential(d.Process.Spec.RestartBackoff, f.Count)
@@ -93,6 +94,14 @@ func resetAfter(b *specs.Backoff) time.Duration {
 }
 
 func (d *decider) resetAfter() time.Duration { return resetAfter(d.Process.Spec.RestartBackoff) }
+
+// endText says how the last run ended, as it was told.
+func endText(in *instance) string {
+	if in.Ended != nil && in.Ended.Message != "" {
+		return in.Ended.Message
+	}
+	return exitText(in.Run.Exit)
+}
 
 // lastWords is what a program said before it ended, in one line.
 func lastWords(tail []string) string {

@@ -46,7 +46,7 @@ type Reconciler struct {
 	runtime  Runtime
 	logs     LogKeeper
 	resolver resolver
-	ports    ports
+	ports    *ports
 	files    *files
 	digests  *digests
 	prober   *prober
@@ -68,10 +68,11 @@ type Reconciler struct {
 func New(o Options) *Reconciler {
 	r := &Reconciler{client: o.Client, events: o.Recorder, runtime: o.Runtime, logs: o.Logs, o: o,
 		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone()},
-		ports:    ports{holder: map[int32]string{}}, view: plan.Live(o.Client.Store()),
+		view:     plan.Live(o.Client.Store()),
 		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}, looked: map[string]bool{}}
 	changed := func(name string) { r.ask(name, queue.Normal) }
 	r.files, r.digests = newFiles(o.Log, changed), newDigests(changed)
+	r.ports = newPorts(changed)
 	r.prober, r.tasks = newProber(changed), newTasks()
 	r.down.Store(o.Down)
 	r.remember()

@@ -101,7 +101,7 @@ func (d *decider) holdTurn(in *instance) specs.StateWaiting {
 		return waiting(waitReplacing, "waits for its turn: one new copy is started at a time")
 	}
 	if unmet := d.unmet(); len(unmet) > 0 {
-		return d.waitingFor(unmet)
+		return d.waitingFor(in, unmet)
 	}
 	d.roll.room--
 	return specs.StateWaiting{}

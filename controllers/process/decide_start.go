@@ -1,6 +1,7 @@
 package process
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -95,7 +96,7 @@ func (d *decider) holdBack(in *instance) specs.StateWaiting {
 		}
 	} else if d.oldLive > 0 && !d.rolls() {
 		if unmet := d.unmet(); len(unmet) > 0 {
-			return d.waitingFor(unmet)
+			return d.waitingFor(in, unmet)
 		}
 		return waiting(waitReplacing, "waits for the old copy to end")
 	}
@@ -103,7 +104,7 @@ func (d *decider) holdBack(in *instance) specs.StateWaiting {
 		return specs.StateWaiting{} // a crash restart
 	}
 	if unmet := d.unmet(); len(unmet) > 0 {
-		return d.waitingFor(unmet)
+		return d.waitingFor(in, unmet)
 	}
 	return specs.StateWaiting{}
 }
@@ -119,7 +120,13 @@ func (d *decider) unmet() []dependency {
 	return out
 }
 
-func (d *decider) waitingFor(unmet []dependency) specs.StateWaiting {
+// waitingFor says which dependencies a start waits for. While this operator has only to look at them itself, what was said before holds:
+// nothing has happened.
+func (d *decider) waitingFor(in *instance, unmet []dependency) specs.StateWaiting {
+	unlooked := !slices.ContainsFunc(unmet, func(dep dependency) bool { return !dep.Unlooked })
+	if unlooked && in.Status != nil && in.Status.State.Waiting != nil {
+		return *in.Status.State.Waiting
+	}
 	reason, texts := specs.ReasonWaitingForDependency, make([]string, len(unmet))
 	for i, dep := range unmet {
 		texts[i] = dep.Name + " to be " + string(dep.Condition)

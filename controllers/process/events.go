@@ -70,17 +70,30 @@ func exitEvent(id string, old *specs.InstanceStatus, end *specs.StateTerminated)
 }
 
 // tellStop tells of a stop that is a change somebody made, with the names of what changed.
-func (r *Reconciler) tellStop(o *observed, a action) {
+func (m *memory) tellStop(a action) {
 	switch a.Stop {
 	case stopReplaced:
-		r.event(o, specs.EventNormal, specs.ReasonReplaced, a.ID+": "+a.Message)
+		m.tellLater(specs.EventNormal, specs.ReasonReplaced, a.ID+": "+a.Message)
 	case stopRestart, stopConfig, stopExecutable:
-		r.event(o, specs.EventNormal, specs.ReasonRestarted, a.ID+": "+a.Message)
+		m.tellLater(specs.EventNormal, specs.ReasonRestarted, a.ID+": "+a.Message)
 	case stopLiveness, stopStartup:
-		r.event(o, specs.EventWarning, string(a.Stop), a.ID+": "+a.Message)
+		m.tellLater(specs.EventWarning, string(a.Stop), a.ID+": "+a.Message)
 	case stopScaledDown:
-		r.event(o, specs.EventNormal, specs.ReasonScaled, a.ID+": "+a.Message)
+		m.tellLater(specs.EventNormal, specs.ReasonScaled, a.ID+": "+a.Message)
 	}
+}
+
+// tellLater has something told when the status is written that says it, too.
+func (m *memory) tellLater(kind, reason, message string) {
+	m.untold = append(m.untold, told{kind, reason, message})
+}
+
+// tell tells what was done, now that the status has it.
+func (r *Reconciler) tell(m *memory, o *observed) {
+	for _, e := range m.untold {
+		r.event(o, e.kind, e.reason, e.message)
+	}
+	m.untold = nil
 }
 
 // event tells something of the process, also when its object is gone.

@@ -30,6 +30,7 @@ type fakeRuntime struct {
 	stubborn bool
 	pid      int
 	onStop   func(id string) // before a run is stopped; nil for nothing
+	onKill   func(id string) // before a run is killed; nil for nothing
 	began    time.Duration   // the awake clock's reading when time began; 0: runs do not know it
 	start    time.Time
 }
@@ -177,6 +178,9 @@ func (f *fakeRuntime) Signal(id string, s syscall.Signal) error {
 }
 
 func (f *fakeRuntime) Kill(id string) error {
+	if f.onKill != nil {
+		f.onKill(id)
+	}
 	f.mu.Lock()
 	f.log = append(f.log, "kill "+id)
 	f.mu.Unlock()
@@ -211,6 +215,19 @@ func (f *fakeRuntime) exit(id string, e runner.Exit) {
 	notify := f.notify
 	f.mu.Unlock()
 	notify(id)
+}
+
+// change changes what is known of a run.
+func (f *fakeRuntime) change(id string, how func(*runner.Instance)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	c := *f.runs[id]
+	if c.Exit != nil {
+		x := *c.Exit
+		c.Exit = &x
+	}
+	how(&c)
+	f.runs[id] = &c
 }
 
 // adopt is what another operator finds.

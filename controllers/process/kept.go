@@ -125,7 +125,7 @@ func (d *decider) mayGoOn(in *instance) bool {
 // goOn starts it, now or when its time comes.
 func (d *decider) goOn(in *instance) specs.StateWaiting {
 	if unmet := d.unmet(); in.Run.Exit.Rebooted && len(unmet) > 0 {
-		return d.waitingFor(unmet)
+		return d.waitingFor(in, unmet)
 	}
 	w, due := d.backOff(in)
 	if due {

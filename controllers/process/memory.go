@@ -39,6 +39,8 @@ type memory struct {
 	watched        int64
 	// depends is the process whose dependsOn is known to others.
 	depends *specs.Process
+	// untold is what was done and is told once the status has it: [Reconciler.write].
+	untold []told
 }
 
 // templateKey is equal as long as the template hash must be.
@@ -59,8 +61,9 @@ type instanceMemory struct {
 	run     *run
 	stop    *stop
 	failure *failure
-	ended   *specs.StateTerminated
-	tail    []string
+	// ended is how a run ended last, the one of the attempt endedRun.
+	ended    *specs.StateTerminated
+	endedRun int
 	// adopted: an earlier operator started the run. attached: its log is watched. undeclared: neither it nor its process was in the store
 	// when the operator began, and the process was not declared since: the store was lost, nobody removed anything.
 	adopted, attached, undeclared bool
@@ -226,7 +229,8 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 func (im *instanceMemory) newRun(ri runner.Instance, now time.Time) {
 	n := decodeNote(ri.Note)
 	im.run = &run{Attempt: ri.Attempt, PID: ri.PID, Note: n, StartedAt: ri.Started, Started: awake(now, ri.Started, ri.StartedAwake)}
-	im.stop, im.tail, im.readySince, im.executable, im.redact = nil, nil, time.Time{}, nil, nil
+	im.stop, im.readySince, im.executable, im.redact = nil, time.Time{}, nil, nil
+	im.endedRun = 0
 	im.adopted, im.attached, im.config = ri.Adopted, !ri.Adopted, n.Config
 	if im.read != nil && im.read.Started.Equal(ri.Started) {
 		im.config = im.read.Config

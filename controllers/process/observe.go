@@ -82,8 +82,8 @@ func (r *Reconciler) dependencies(o *observed, l look) {
 			continue
 		}
 		p, found := getProcess(l.view, d.Process)
-		met := found && isMet(p, d.Condition) && (l.planning || r.hasLooked(d.Process))
-		o.Dependencies = append(o.Dependencies, dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met})
+		met, looked := found && isMet(p, d.Condition), l.planning || r.hasLooked(d.Process)
+		o.Dependencies = append(o.Dependencies, dependency{Name: d.Process, Condition: d.Condition, Found: found, Met: met && looked, Unlooked: met && !looked})
 	}
 }
 
@@ -136,6 +136,7 @@ func (r *Reconciler) addInstance(o *observed, l look, id string, ordinal int32, 
 	im.undeclared = im.undeclared && o.Process == nil
 	_, in.Earlier = l.m.before[hash]
 	in.Run, in.Stop, in.Failure, in.Undeclared = im.run, im.stop, im.failure, im.undeclared
+	in.Freed = im.failure != nil && im.failure.Holder != "" && r.ports.of(im.failure.Port) != im.failure.Holder
 	r.observeRun(o, l, &in, im)
 	o.Instances = append(o.Instances, in)
 }
@@ -146,14 +147,13 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 		in.Ended = im.ended
 		return
 	}
-	if x := im.run.Exit; x != nil && (im.ended == nil || !im.ended.StartedAt.Equal(seconds(im.run.StartedAt)) || im.tail == nil) {
-		im.tail = []string{}
-		if !succeeded(im.run) && (im.stop == nil || im.stop.failed()) && !x.Rebooted {
-			im.tail = trimTail(r.redactor(l.m, o, im).lines(r.logs.Tail(in.ID, 5)))
+	if im.run.Exit != nil && im.endedRun != im.run.Attempt {
+		im.endedRun = im.run.Attempt
+		if im.ended = storedEnd(im, in.Status); im.ended == nil {
+			im.ended = r.endOf(l.m, o, im)
 		}
-		im.ended = terminated(im.run, im.stop, im.tail)
 	}
-	in.Ended, in.Tail, in.ReadySince = im.ended, im.tail, im.readySince
+	in.Ended, in.ReadySince = im.ended, im.readySince
 	in.Health = r.healthOf(l.m, o, in, im)
 	if o.Process != nil && in.Hash == o.Hash {
 		in.Config = r.configChange(&o.Process.Spec, l.m.key.dir, im)
@@ -168,6 +168,28 @@ func (r *Reconciler) observeRun(o *observed, l look, in *instance, im *instanceM
 			in.ReadySince = im.run.Started // the clock was set since
 		}
 	}
+}
+
+// endOf tells how a run ended, with its last words when that was its own failure.
+func (r *Reconciler) endOf(m *memory, o *observed, im *instanceMemory) *specs.StateTerminated {
+	var tail []string
+	if !succeeded(im.run) && (im.stop == nil || im.stop.failed()) && !im.run.Exit.Rebooted {
+		tail = trimTail(r.redactor(m, o, im).lines(r.logs.Tail(im.id, 5)))
+	}
+	return terminated(im.run, im.stop, tail)
+}
+
+// storedEnd is how a run ended as an earlier operator has told it, nil when none has. It is not told otherwise now: the last words may not
+// be found again (the log went on, the values to hide in them are not known), and the time of a reboot is reckoned anew each time.
+func storedEnd(im *instanceMemory, st *specs.InstanceStatus) *specs.StateTerminated {
+	if !im.adopted || st == nil || st.State.Running != nil || st.State.Stopping != nil || st.RestartCount != im.run.Note.Restarts {
+		return nil
+	}
+	end := st.LastExit()
+	if end == nil || !end.StartedAt.Equal(seconds(im.run.StartedAt)) || end.ExitCode != terminated(im.run, im.stop, nil).ExitCode {
+		return nil
+	}
+	return end
 }
 
 // storedReady is since when status has it ready.

@@ -39,8 +39,9 @@ type observed struct {
 type dependency struct {
 	Name      string
 	Condition specs.DependencyCondition
-	// Found: such a process is declared. Met: it is as far as the condition says.
-	Found, Met bool
+	// Found: such a process is declared. Met: it is as far as the condition says. Unlooked: it was by the status of an earlier operator, and
+	// this one is about to look.
+	Found, Met, Unlooked bool
 }
 
 // instance is one copy: desired, running, ended, or only stored.
@@ -61,8 +62,9 @@ type instance struct {
 	Stop *stop
 	// Health is what the probes say of this run.
 	Health health
-	// Failure is the last start that did not come to a run; nil after one that did.
+	// Failure is the last start that did not come to a run; nil after one that did. Freed: it was for a port that has been given back.
 	Failure *failure
+	Freed   bool
 	// Config is what changes of config files since the start of this run ask for; empty is nothing.
 	Config specs.ConfigChangePolicy
 	// Executable of this run; Changed when the file is another now.
@@ -72,8 +74,6 @@ type instance struct {
 	NewExecutable string
 	// Ended is how the last run that ended did; nil when none did.
 	Ended *specs.StateTerminated
-	// Tail is the last lines of a run that ended in failure.
-	Tail []string
 	// LogFault says what is wrong with its log; without a reason it is nothing.
 	LogFault fault
 	// ReadySince is when it became ready, as far as is known; zero when it is not.
@@ -123,6 +123,9 @@ type fault struct {
 	Early bool
 	// Path of a file whose change may mend it.
 	Path string
+	// Holder is the instance that has the Port that it needs.
+	Holder string
+	Port   int32
 }
 
 // health is what probes say of one run.

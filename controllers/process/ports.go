@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -20,10 +20,24 @@ const (
 	lastPort  = 29999
 )
 
-// ports knows which port belongs to which instance, bound or not.
+// ports knows which port belongs to which instance, bound or not, and who waits until one that another has is given back.
 type ports struct {
-	mu     sync.Mutex // guards holder
-	holder map[int32]string
+	wake func(process string)
+
+	mu      sync.Mutex // guards the fields below
+	holder  map[int32]string
+	waiting map[int32][]string // processes
+}
+
+func newPorts(wake func(process string)) *ports {
+	return &ports{wake: wake, holder: map[int32]string{}, waiting: map[int32][]string{}}
+}
+
+// of is the instance that has a port; empty for none.
+func (t *ports) of(port int32) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.holder[port]
 }
 
 // hold makes ports an instance's own.
@@ -35,11 +49,21 @@ func (t *ports) hold(id string, list []specs.InstancePort) {
 	}
 }
 
-// release gives an instance's ports back.
+// release gives an instance's ports back, and wakes who waits for one of them.
 func (t *ports) release(id string) {
+	var woken []string
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	maps.DeleteFunc(t.holder, func(_ int32, h string) bool { return h == id })
+	for port, h := range t.holder {
+		if h == id {
+			delete(t.holder, port)
+			woken = append(woken, t.waiting[port]...)
+			delete(t.waiting, port)
+		}
+	}
+	t.mu.Unlock()
+	for _, process := range woken {
+		t.wake(process)
+	}
 }
 
 // take finds ports for an instance and makes them its own: the fixed ones, those it had, or free ones. fixed tells whether another
@@ -74,7 +98,12 @@ func (t *ports) checkFixed(id string, declared []specs.ProcessPort) *fault {
 			continue
 		}
 		if h, held := t.holder[d.Port]; held && h != id {
-			return portFault(d, "instance "+h)
+			if process, _, _, ok := parseInstanceName(id); ok && !slices.Contains(t.waiting[d.Port], process) {
+				t.waiting[d.Port] = append(t.waiting[d.Port], process)
+			}
+			f := portFault(d, "instance "+h)
+			f.Holder, f.Port = h, d.Port
+			return f
 		}
 		if tryBind(d.Port) != nil {
 			return portFault(d, runner.Listener(int(d.Port)))

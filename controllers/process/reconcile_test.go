@@ -481,20 +481,6 @@ var _ = Describe("Reconciler", func() {
 		}
 	})
 
-	It("says that a port is in use, and starts once it is free", func() {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		Expect(err).NotTo(HaveOccurred())
-		defer l.Close()
-		w.put(proc("web", func(p *specs.Process) {
-			p.Spec.Ports = []specs.ProcessPort{{Name: "http", Port: int32(l.Addr().(*net.TCPAddr).Port)}}
-		}))
-		w.wait(10 * time.Second)
-		Expect(w.process("web")).To(HaveCondition("Stalled", "True", "PortUnavailable"))
-		Expect(l.Close()).To(Succeed())
-		w.wait(time.Minute)
-		Expect(w.process("web")).To(HaveCondition("Ready", "True", ""))
-	})
-
 	It("runs preStop before the stop signal, and tells when it fails", func() {
 		done := make(chan struct{})
 		ctx, cancel := context.WithCancel(context.Background())

@@ -18,14 +18,14 @@ func (r *Reconciler) reload(m *memory, o *observed, im *instanceMemory, why stri
 	r.keepConfig(im)
 	id, process := im.id, o.Process
 	if spec.Reload == nil {
-		r.event(o, specs.EventWarning, specs.ReasonReloadFailed, id+": "+why+", but spec.reload does not say how to tell the program")
+		m.tellLater(specs.EventWarning, specs.ReasonReloadFailed, id+": "+why+", but spec.reload does not say how to tell the program")
 		return nil
 	}
 	if spec.Reload.Exec == nil {
 		if err := r.sendReload(spec, id); err != nil {
 			return err
 		}
-		r.event(o, specs.EventNormal, specs.ReasonReloaded, id+": "+why)
+		m.tellLater(specs.EventNormal, specs.ReasonReloaded, id+": "+why)
 		return nil
 	}
 	check := r.checker(m, o, im, &specs.Handler{Exec: spec.Reload.Exec})

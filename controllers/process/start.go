@@ -24,7 +24,7 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 	spec := &o.Process.Spec
 	given, f := r.ports.take(im.id, spec.Ports, r.keptPorts(m, o, im), r.fixedElsewhere(o.Name))
 	if f != nil {
-		return f
+		return r.untilGiven(f)
 	}
 	res, f := r.resolver.resolve(r.admission(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given}))
 	if f != nil {
@@ -39,6 +39,15 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 	r.awaitGates(o.Process)
 	n := r.noteFor(m, o, a, res, given)
 	return r.run(im, a, res, n, o)
+}
+
+// untilGiven makes no fault of it when a port is still another instance's whose process is gone: that one is ending.
+func (r *Reconciler) untilGiven(f *fault) *fault {
+	owner, _, _, ok := parseInstanceName(f.Holder)
+	if _, declared := getProcess(r.view, owner); ok && !declared {
+		f.Reason, f.Message = waitReplacing, fmt.Sprintf("waits until instance %s has ended and given port %d back", f.Holder, f.Port)
+	}
+	return f
 }
 
 // run hands the program to the runtime.

@@ -12,12 +12,14 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// write stores what changed, all of it as one revision, and tells the events that follow. Nothing changed, nothing written.
+// write stores what changed, all of it as one revision, and then tells the events that follow and those of what was done: an operator that
+// is killed before the status has what it did does it anew, or finds it done, and the next one tells of it. Nothing changed, nothing written.
 func (r *Reconciler) write(ctx context.Context, m *memory, o *observed, d decision) error {
 	changed, kept := changedInstances(o, d), m.keptBlob(o)
 	keep := !bytes.Equal(kept, m.kept)
 	status := o.Process != nil && !sameProcessStatus(&o.Process.Status, &d.Status)
 	if len(changed) == 0 && !status && !keep {
+		r.tell(m, o)
 		return nil
 	}
 	_, err := r.client.Txn(ctx, func(t *reconcile.ClientTx) error {
@@ -42,6 +44,7 @@ func (r *Reconciler) write(ctx context.Context, m *memory, o *observed, d decisi
 		return err
 	}
 	m.kept = kept
+	r.tell(m, o)
 	for _, out := range changed {
 		for _, e := range transitions(out.ID, storedStatus(o, out.ID), &out.Status) {
 			if !out.Remove {

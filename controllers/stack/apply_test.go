@@ -163,17 +163,19 @@ var _ = Describe("the applier", func() {
 	It("goes on after a crash between any two waves", func() {
 		for n := 1; ; n++ {
 			w := newWorld(GinkgoTB())
-			w.apply(map[string]string{"old.yaml": process("old"), "z.yaml": process("z")})
+			port := "ports: [{name: http, port: 8080}]"
+			w.apply(map[string]string{"old.yaml": process("old"), "z.yaml": process("z"), "p.yaml": process("before", port)})
 			w.save(map[string]string{
 				"a.yaml": process("a", "dependsOn: [{process: b}]"), "b.yaml": process("b", "dependsOn: [{process: z}]"),
 				"z.yaml": process("z", "why: x"), "old.yaml": "", "new.yaml": withAnnotation(process("new"), specs.AnnotationRenamedFrom, "old"),
+				"p.yaml": process("p", port), // and one is removed
 			})
 			ctx := &ending{Context: context.Background(), left: n}
 			w.r.Look()
 			_, err := w.r.Reconcile(ctx, reconcile.Request{Kind: "Stack", Name: "default"})
 			w.restart()
 			w.later(time.Minute)
-			Expect(w.processes()).To(Equal([]string{"a@default", "b@default", "new@default", "z@default"}))
+			Expect(w.processes()).To(Equal([]string{"a@default", "b@default", "new@default", "p@default", "z@default"}))
 			Expect(w.process("z").Spec.Why).To(Equal("x"))
 			Expect(w.stack("default")).To(reconciletest.HaveCondition("Synced", "True", ""))
 			if err == nil {

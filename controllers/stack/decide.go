@@ -62,6 +62,8 @@ type decision struct {
 	fates map[store.Key]fate
 	// taken are documents in whose favour an object goes, by the object's key.
 	taken map[store.Key]store.Key
+	// succeeded are those that go while a new document in the same file takes their place: it has a port that only one of the two can have.
+	succeeded map[store.Key]bool
 	// deletes are the objects that the whole change removes.
 	deletes []store.Key
 	// over: they are more than may go without somebody's word.
@@ -78,8 +80,7 @@ func decide(o observed) decision {
 	if o.disk == nil || o.refused || o.suspended || o.git || o.live.Digest() == o.disk.Digest() {
 		return decision{}
 	}
-	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}}
-	d.sort(o)
+	d := sorted(o)
 	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete) || o.removed && len(d.deletes) > 0
 	if o.manual && !o.act && !o.removed && len(o.changes) > 0 { // who only comments needs nobody's word
 		d.blocked = specs.ReasonPendingApply
@@ -94,8 +95,9 @@ func decide(o observed) decision {
 	return d
 }
 
-// sort gives every object whose document went its fate.
-func (d *decision) sort(o observed) {
+// sorted begins a decision: it gives every object whose document went its fate.
+func sorted(o observed) decision {
+	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}, succeeded: map[store.Key]bool{}}
 	for _, c := range o.changes {
 		if c.New != nil && c.New.RenamedFrom != "" && c.Old == nil {
 			d.taken[store.Key{Kind: c.Key.Kind, Name: c.New.RenamedFrom}] = c.Key
@@ -109,8 +111,23 @@ func (d *decision) sort(o observed) {
 		d.fates[c.Key] = f
 		if f == fateDelete {
 			d.deletes = append(d.deletes, c.Key)
+			d.succeeded[c.Key] = succeeded(c.Old, o.changes)
 		}
 	}
+	return d
+}
+
+// succeeded tells whether a new document of the same kind in the same file has a port of one that went. That is a rename, or as good as one:
+// the file says itself that the two cannot be there at once, so there is nothing that waiting could find out.
+func succeeded(gone *admit.Entry, changes []admit.Change) bool {
+	return slices.ContainsFunc(changes, func(c admit.Change) bool {
+		return c.Old == nil && c.New.Kind == gone.Kind && c.New.Rel() == gone.Rel() && clash(c.New.Ports, gone.Ports)
+	})
+}
+
+// clash tells whether two objects cannot have their ports at once.
+func clash(a, b []admit.Port) bool {
+	return slices.ContainsFunc(a, func(p admit.Port) bool { return slices.ContainsFunc(b, p.Clashes) })
 }
 
 func (d *decision) fate(c admit.Change, o observed) fate {
@@ -140,6 +157,7 @@ func (d *decision) hold(o observed) map[store.Key]*admit.Entry {
 			if d.waits == "" {
 				d.waits = specs.ReasonHandedOver
 			}
+		case wait && d.waits == specs.ReasonWaitingForQuiet && !d.over && d.succeeded[c.Key]:
 		case wait && (f == fateDelete || f == fateRelease):
 			held[c.Key] = c.Old
 		}
@@ -155,6 +173,8 @@ func (d *decision) waiting(o observed) bool {
 		return false
 	case o.unreadable:
 		d.waits = specs.ReasonSourceUnavailable
+	case o.quietIn > 0 && !d.over && !released && d.allSucceeded():
+		return false
 	case o.quietIn > 0:
 		d.waits, d.requeue = specs.ReasonWaitingForQuiet, o.quietIn
 	case d.over:
@@ -163,6 +183,11 @@ func (d *decision) waiting(o observed) bool {
 		return false
 	}
 	return true
+}
+
+// allSucceeded tells whether all that goes has a successor, which waits for nothing.
+func (d *decision) allSucceeded() bool {
+	return !slices.ContainsFunc(d.deletes, func(k store.Key) bool { return !d.succeeded[k] })
 }
 
 // remain is how many objects there are after the removals.
@@ -184,12 +209,10 @@ func overLimit(deletes, total, remain, percent int) bool {
 
 // withhold keeps changes back that need a port of an object that stays for now.
 func (d *decision) withhold(o observed, held map[store.Key]*admit.Entry) {
-	ports := map[int32]bool{}
+	var ports []admit.Port
 	for k, e := range held {
 		if d.fates[k] == fateDelete {
-			for _, p := range e.Ports {
-				ports[p.Number] = true
-			}
+			ports = append(ports, e.Ports...)
 		}
 	}
 	if len(ports) == 0 {
@@ -198,7 +221,7 @@ func (d *decision) withhold(o observed, held map[store.Key]*admit.Entry) {
 	for again := true; again; {
 		again = false
 		for _, c := range o.changes {
-			if _, done := held[c.Key]; done || c.New == nil || !slices.ContainsFunc(c.New.Ports, func(p admit.Port) bool { return ports[p.Number] }) {
+			if _, done := held[c.Key]; done || c.New == nil || !clash(c.New.Ports, ports) {
 				continue
 			}
 			held[c.Key], again = c.Old, true
@@ -207,12 +230,15 @@ func (d *decision) withhold(o observed, held map[store.Key]*admit.Entry) {
 				held[before] = o.live.Get(before)
 				stays = append(stays, held[before])
 			}
-			for _, e := range stays {
-				if e == nil {
-					continue
+			for _, k := range d.deletes { // a successor that stays away leaves its predecessor there
+				if _, done := held[k]; !done && d.succeeded[k] && clash(c.New.Ports, o.live.Get(k).Ports) {
+					held[k] = o.live.Get(k)
+					stays = append(stays, held[k])
 				}
-				for _, p := range e.Ports {
-					ports[p.Number] = true
+			}
+			for _, e := range stays {
+				if e != nil {
+					ports = append(ports, e.Ports...)
 				}
 			}
 		}

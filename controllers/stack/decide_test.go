@@ -18,10 +18,13 @@ import (
 
 // This file is in the package itself: decide and merged are not exported, and their rules are the policy.
 
-// contents are processes in a file each; "b:8080" fixes a port, "b<a" takes the place of a, "b!" has another spec.
+// contents are processes in a file each; "b:8080" fixes a port, "b<a" takes the place of a, "b!" has another spec, and "b@f" is in the file
+// f, where there may be others.
 func contents(words string) *admit.Set {
-	var files []*source.File
+	var order []string
+	texts := map[string]string{}
 	for _, w := range strings.Fields(words) {
+		w, file, _ := strings.Cut(w, "@")
 		name, from, _ := strings.Cut(w, "<")
 		name, port, _ := strings.Cut(name, ":")
 		name, edited := strings.CutSuffix(name, "!")
@@ -31,12 +34,27 @@ func contents(words string) *admit.Set {
 		}
 		text += "spec:\n  command: [sleep]\n"
 		if port != "" {
-			text += "  ports: [{name: x, port: " + port + "}]\n"
+			text += "  ports:\n"
+			for i, p := range strings.Split(port, ",") {
+				text += fmt.Sprintf("  - {name: x%d, port: %s}\n", i, p)
+			}
 		}
 		if edited {
 			text += "  why: edited\n"
 		}
-		files = append(files, &source.File{Rel: name + ".yaml", Data: []byte(text), Digest: sha256.Sum256([]byte(text))})
+		if file == "" {
+			file = name
+		}
+		if texts[file] == "" {
+			order = append(order, file)
+		} else {
+			text = "---\n" + text
+		}
+		texts[file] += text
+	}
+	var files []*source.File
+	for _, f := range order {
+		files = append(files, &source.File{Rel: f + ".yaml", Data: []byte(texts[f]), Digest: sha256.Sum256([]byte(texts[f]))})
 	}
 	return admit.NewSet(admit.LoadAll(files, nil))
 }
@@ -75,6 +93,8 @@ func with(name string, f found) func(*observed) {
 	return func(o *observed) { o.objects[store.Key{Kind: "Process", Name: name}] = f }
 }
 
+func notQuiet(o *observed) { o.quietIn = time.Second }
+
 var _ = DescribeTable("decide",
 	func(o observed, want string) { Expect(outcome(decide(o))).To(Equal(want)) },
 	Entry("nothing changed: nothing is done", situation("a b", "a b"), "as is |  |"),
@@ -109,6 +129,14 @@ var _ = DescribeTable("decide",
 		func(o *observed) { o.removed = true }), "as is | PruneBlocked | PruneBlocked"),
 	Entry("an orphaning one does not", situation("a", "", func(o *observed) { o.removed, o.orphan = true, true }), "|  |"),
 	Entry("a port of what stays for now holds its user back", situation("a:80 c", "b:80 c!", func(o *observed) { o.quietIn = time.Second }), "a c! |  | WaitingForQuiet"),
+	Entry("but not in the same file: the new one takes its place at once", situation("a:80@f c@f", "b:80@f c@f", notQuiet), "b c |  |"),
+	Entry("what has no successor still waits", situation("a:80@f c@f d@f", "b:80@f d@f", notQuiet), "b c d |  | WaitingForQuiet"),
+	Entry("nor is another port's user a successor", situation("a:80@f c@f", "b:81@f c@f", notQuiet), "a b c |  | WaitingForQuiet"),
+	Entry("nor one that was there before", situation("a:80@f b@f", "b:80@f", notQuiet), "as is |  | WaitingForQuiet"),
+	Entry("successors count, and stop when they are too many", situation("a:80@f b:81@f c:82@f", "q:80@f r:81@f s:82@f", notQuiet), "as is |  | WaitingForQuiet"),
+	Entry("and then ask", situation("a:80@f b:81@f c:82@f", "q:80@f r:81@f s:82@f"), "as is | PruneBlocked | PruneBlocked"),
+	Entry("a successor waits while files cannot be read", situation("a:80@f c@f", "b:80@f c@f", func(o *observed) { o.unreadable = true }), "as is |  | SourceUnavailable"),
+	Entry("one that needs another's port too waits for that, and so does what it succeeds", situation("a:80@f c:81", "b:80,81@f", notQuiet), "as is |  | WaitingForQuiet"),
 	Entry("and a chain of them", situation("a:80 b:81 c:82", "b:80 c:81", func(o *observed) { o.quietIn = time.Second }), "as is |  | WaitingForQuiet"),
 	Entry("and a rename with what it renames", situation("a:80 b:81", "c:80<b", func(o *observed) { o.quietIn = time.Second }), "as is |  | WaitingForQuiet"),
 )

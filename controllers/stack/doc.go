@@ -8,7 +8,8 @@
 //   - Objects are written wave by wave, each wave as one transaction: what is referred to first, then by the annotation mirroros.dev/wave.
 //     The target is recorded with the first wave, so an interrupted change goes on where it was.
 //   - Edits act at once. Removals wait until the files were quiet for a while, are counted together, and stop at the Stack's prune limit;
-//     what they are bound to is a plan that somebody must name to agree. Only what the Stack made in force is ever removed.
+//     what they are bound to is a plan that somebody must name to agree. Only what the Stack made in force is ever removed. One does not
+//     wait for quiet: where a new document in the same file has a port of the one that went, that one is succeeded. It counts as the others.
 //   - Fields that a file sets are the file's; what others wrote into other fields stays.
 //   - A plan names what it read. Apply makes the plan again and acts only when it is the same.
 package stack

@@ -9,6 +9,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"mirroros.dev/mirroros/controllers/stack"
+	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/specs"
 )
@@ -180,6 +181,24 @@ var _ = Describe("removals", func() {
 		Expect(w.processes()).To(Equal([]string{"p0@", "p1@default", "p2@default"}))
 	})
 
+	It("that stop, and what is refused, are told of once the status says so", func() {
+		said := map[string]bool{}
+		w := newWorld(GinkgoTB(), func(o *stack.Options) {
+			client := o.Client
+			o.Event = func(_ specs.Object, _, reason, _ string) {
+				st, ok := reconcile.Get[*specs.Stack](client, "default")
+				said["ManifestsRefused"] = said["ManifestsRefused"] || ok && reason == specs.ReasonManifestsRefused && st.Status.LastFailed != nil
+				said["PruneBlocked"] = said["PruneBlocked"] || ok && reason == specs.ReasonPruneBlocked && st.Status.Pending != nil
+			}
+		})
+		w.apply(fleet(6))
+		w.apply(map[string]string{"p0.yaml": process("p0", "replicas: -1")})
+		w.apply(map[string]string{"p0.yaml": process("p0")})
+		w.apply(without(4))
+		w.later(3 * time.Second)
+		Expect(said).To(Equal(map[string]bool{"ManifestsRefused": true, "PruneBlocked": true}))
+	})
+
 	It("count a rename that says so as none", func() {
 		w.apply(map[string]string{"a.yaml": process("a", "ports: [{name: http, port: 8080}]")})
 		w.apply(map[string]string{"a.yaml": withAnnotation(process("b", "ports: [{name: http, port: 8080}]"), specs.AnnotationRenamedFrom, "a")})
@@ -188,9 +207,17 @@ var _ = Describe("removals", func() {
 
 	It("hold back what needs the port of an object that stays for now", func() {
 		w.apply(map[string]string{"a.yaml": process("a", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c")})
-		w.apply(map[string]string{"a.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c", "why: x")})
+		w.apply(map[string]string{"a.yaml": "", "b.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c", "why: x")})
 		Expect(w.processes()).To(Equal([]string{"a@default", "c@default"}))
 		Expect(w.process("c").Spec.Why).To(Equal("x"))
+		w.later(3 * time.Second)
+		Expect(w.processes()).To(Equal([]string{"b@default", "c@default"}))
+	})
+
+	It("act at once where a new document in the same file takes the port of the one that went", func() {
+		w.apply(map[string]string{"a.yaml": process("a", "ports: [{name: http, port: 8080}]") + "---\n" + process("d"), "c.yaml": process("c")})
+		w.apply(map[string]string{"a.yaml": process("b", "ports: [{name: http, port: 8080}]"), "c.yaml": process("c")})
+		Expect(w.processes()).To(Equal([]string{"b@default", "c@default", "d@default"}), "what has no successor waits")
 		w.later(3 * time.Second)
 		Expect(w.processes()).To(Equal([]string{"b@default", "c@default"}))
 	})

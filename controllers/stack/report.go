@@ -15,6 +15,7 @@ import (
 const maxFaults = 100
 
 // report writes the status of a Stack, and says when it must be looked at again. failed is why its set could not be put in force, if so.
+// What is news in it is told once it is written, so that an operator that is killed in between does not have it told twice.
 func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.Duration, error) {
 	o, err := r.stackObject(s.name)
 	if err != nil {
@@ -30,15 +31,22 @@ func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.D
 	st.Objects = s.counts
 	r.revisions(s, st)
 	st.Faults = nil
+	refused := ""
 	if s.refused {
 		st.Faults = slices.Clone(s.faults[:min(len(s.faults), maxFaults)])
-		r.refusedRevision(s, o, st)
+		refused = r.refusedRevision(s, st)
 	}
-	r.pending(s, o, st)
+	blocked := r.pending(s, st)
 	v := r.verdict(s, o, st, failed)
 	v.write(st, o.Generation, r.o.Now())
 	if _, err := r.o.Client.UpdateStatus(ctx, n); err != nil {
 		return again, err
+	}
+	if refused != "" {
+		r.o.Event(o, specs.EventWarning, specs.ReasonManifestsRefused, refused)
+	}
+	if blocked != "" {
+		r.o.Event(o, specs.EventWarning, specs.ReasonPruneBlocked, blocked)
 	}
 	return again, nil
 }
@@ -75,22 +83,22 @@ func (r *Reconciler) relabel(ctx context.Context, s *state) error {
 	return r.keep(ctx, s, func(c *receipt) { c.Live = &rev }, nil)
 }
 
-// refusedRevision notes what was refused, and tells it once.
-func (r *Reconciler) refusedRevision(s *state, o *specs.Stack, st *specs.StackStatus) {
+// refusedRevision notes what was refused, and answers what is to be told of it; nothing when that was.
+func (r *Reconciler) refusedRevision(s *state, st *specs.StackStatus) (news string) {
 	if f := st.LastFailed; f != nil && f.Digest == s.disk.Digest() && f.Message == s.faults[0].String() {
-		return
+		return ""
 	}
 	st.LastFailed = r.revisionOf(s.disk)
 	st.LastFailed.Message = s.faults[0].String()
-	r.o.Event(o, specs.EventWarning, specs.ReasonManifestsRefused, s.faults[0].String()+more(len(s.faults)-1))
+	return s.faults[0].String() + more(len(s.faults)-1)
 }
 
-// pending tells of a plan that waits for somebody's word.
-func (r *Reconciler) pending(s *state, o *specs.Stack, st *specs.StackStatus) {
+// pending notes a plan that waits for somebody's word, and answers what is to be told of it; nothing when that was.
+func (r *Reconciler) pending(s *state, st *specs.StackStatus) (news string) {
 	d := s.decided
 	if d.blocked == "" || s.disk == nil || s.refused {
 		st.Pending = nil
-		return
+		return ""
 	}
 	b := r.bind(s, s.disk, d.fates)
 	p := &specs.PendingPlan{Digest: r.plans.add(b), Reason: d.blocked}
@@ -113,8 +121,9 @@ func (r *Reconciler) pending(s *state, o *specs.Stack, st *specs.StackStatus) {
 	}
 	told := st.Pending != nil && st.Pending.Digest == p.Digest
 	if st.Pending = p; d.blocked == specs.ReasonPruneBlocked && !told {
-		r.o.Event(o, specs.EventWarning, specs.ReasonPruneBlocked, r.pruneText(s, p))
+		return r.pruneText(s, p)
 	}
+	return ""
 }
 
 // pruneText says what would go, and how to agree.

@@ -154,9 +154,7 @@ func (r *Reconciler) finishTarget(ctx context.Context, s *state, o *specs.Stack)
 	if s.target == nil {
 		return nil
 	}
-	obs := r.observe(s, o, s.target, act{apply: true, agreed: true, now: true})
-	d := decision{fates: map[store.Key]fate{}, taken: map[store.Key]store.Key{}}
-	d.sort(obs)
+	d := sorted(r.observe(s, o, s.target, act{apply: true, agreed: true, now: true}))
 	ops, _, err := r.ops(s, s.target, d.fates)
 	if err != nil {
 		return err

@@ -1,5 +1,6 @@
 // Command demotools is a tool server for demonstrations and tests: it speaks MCP over streamable HTTP at /mcp, with the official SDK. The
 // tools clock and weather only look, notes keeps a list in memory, and wipe empties it: the one that an agent had better not be let near.
+// With --stdio it speaks on its standard streams instead, as most tool servers do; mirrorgate bridge puts such a server behind HTTP.
 //
 // As `demotools call` it is a client: it prints the tools that a server shows, or calls one. A token is taken from MCP_TOKEN and never printed.
 package main
@@ -16,6 +17,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
 func main() {
@@ -33,8 +36,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	listen := flags.String("listen", "127.0.0.1:0", "address to listen on")
 	stateless := flags.Bool("stateless", false, "keep no sessions, which protocol version 2026-07-28 and later want")
+	stdio := flags.Bool("stdio", false, "speak on standard input and output, until the input ends")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
 		return 2
+	}
+	if *stdio {
+		if err := server(newTools(time.Now)).Run(ctx, &mcp.StdioTransport{}); err != nil && ctx.Err() == nil {
+			fmt.Fprintln(stderr, err)
+			return 1
+		}
+		return 0
 	}
 	l, err := net.Listen("tcp", *listen)
 	if err != nil {

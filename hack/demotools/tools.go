@@ -37,13 +37,19 @@ type notesIn struct {
 	Add string `json:"add,omitempty" jsonschema:"a note to add; without it the notes are listed"`
 }
 
-// handler serves the tools over streamable HTTP; without sessions, newer versions of the protocol are spoken too.
-func handler(t *tools, stateless bool) http.Handler {
+// server offers the tools.
+func server(t *tools) *mcp.Server {
 	s := mcp.NewServer(&mcp.Implementation{Name: "demotools", Version: "1"}, nil)
 	mcp.AddTool(s, &mcp.Tool{Name: "clock", Description: "Tells the time"}, t.clock)
 	mcp.AddTool(s, &mcp.Tool{Name: "weather", Description: "Tells the weather by a toy model that knows nothing of the sky"}, t.weather)
 	mcp.AddTool(s, &mcp.Tool{Name: "notes", Description: "Adds a note, or lists all"}, t.note)
 	mcp.AddTool(s, &mcp.Tool{Name: "wipe", Description: "Removes every note"}, t.wipe)
+	return s
+}
+
+// handler serves the tools over streamable HTTP; without sessions, newer versions of the protocol are spoken too.
+func handler(t *tools, stateless bool) http.Handler {
+	s := server(t)
 	return mcp.NewStreamableHTTPHandler(func(*http.Request) *mcp.Server { return s }, &mcp.StreamableHTTPOptions{Stateless: stateless})
 }
 

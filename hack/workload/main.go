@@ -9,6 +9,8 @@
 //	workload fork                     starts a daemon with a session of its own and ends
 //	workload env NAME…                prints variables and waits
 //	workload reload                   says reloaded on SIGHUP
+//	workload talk ADDR                serves TCP: says back what it hears, or has its say first
+//	workload stream ADDR              serves HTTP/2 without TLS, in streams of messages as gRPC has them
 //	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
 package main
 
@@ -31,13 +33,19 @@ func main() {
 		fmt.Fprintf(os.Stderr, "workload: unknown behaviour %q\n", args[0])
 		os.Exit(2)
 	}
+	switch args[0] { // who reads that it started may send a signal
+	case "stubborn":
+		signal.Ignore(syscall.SIGTERM)
+	case "run", "tree", "env":
+		signal.Notify(caught, syscall.SIGTERM)
+	}
 	fmt.Printf("start %d\n", os.Getpid())
 	verb(args[1:])
 }
 
 var verbs = map[string]func(args []string){
 	"run":      func([]string) { wait(syscall.SIGTERM) },
-	"stubborn": func([]string) { signal.Ignore(syscall.SIGTERM); wait(syscall.SIGUSR1) },
+	"stubborn": func([]string) { wait(syscall.SIGUSR1) },
 	"exit":     exit,
 	"log":      writeLines,
 	"http":     serve,
@@ -45,13 +53,17 @@ var verbs = map[string]func(args []string){
 	"fork":     func([]string) { spawn(true, "stubborn") },
 	"env":      environment,
 	"reload":   reload,
+	"talk":     talk,
+	"stream":   stream,
 	"hear":     hear,
 }
 
+// caught are signals that end a wait.
+var caught = make(chan os.Signal, 1)
+
 func wait(sig os.Signal) {
-	c := make(chan os.Signal, 1)
-	signal.Notify(c, sig)
-	<-c
+	signal.Notify(caught, sig)
+	<-caught
 	fmt.Println("stop")
 }
 
@@ -96,10 +108,7 @@ func serve(args []string) {
 			}
 		}
 	})
-	if err := http.ListenAndServe(args[0], nil); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	fail(http.ListenAndServe(args[0], nil))
 }
 
 func tree([]string) {
@@ -139,8 +148,7 @@ func reload([]string) {
 func hear(args []string) {
 	c, err := net.Dial("unixpacket", args[0])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		fail(err)
 	}
 	n, sockets := 0, 0
 	for {

@@ -15,8 +15,8 @@ type Port struct {
 	Host string `json:",omitempty"`
 }
 
-// clashes tells whether two cannot be had at once.
-func (p Port) clashes(q Port) bool {
+// Clashes tells whether two cannot be had at once.
+func (p Port) Clashes(q Port) bool {
 	return p.Number == q.Number && (p.Host == q.Host || p.Number != 0 && (p.Host == "" || q.Host == ""))
 }
 
@@ -46,7 +46,7 @@ func (p Port) value() any {
 // clash is the first port of a list that cannot be had beside p.
 func (p Port) clash(list []Port) bool {
 	for _, q := range list {
-		if p.clashes(q) {
+		if p.Clashes(q) {
 			return true
 		}
 	}

@@ -25,21 +25,25 @@ type Log struct {
 	// zero is when the log was opened, by the monotonic clock and by Options.Now.
 	zero, wall time.Time
 	keeper     *keeper
+	// turn holds something while somebody writes: whoever put it in. He owns chain and spare.
+	turn  chan struct{}
+	chain *chain
+	spare *batch // for what comes after what is written
+	// flush is the timer of what was posted, signing that of the signature.
+	flush, signing *time.Timer
 
 	mu sync.Mutex
-	// next are the records that wait; awake tells that the writer knows.
+	// next are the records that wait.
 	next   *batch
-	awake  bool
-	posted bool // a timer will wake the writer
+	posted bool // flush is set
 	sync   bool
 	closed bool
 	// failed is what became of a posted record, for the next Write.
 	failed error
 	head   Head
 
-	wake  chan struct{}
-	ended chan struct{}
-	last  error // of the writer, when it ended
+	ended chan struct{} // closed when nothing is written any more
+	last  error         // of the end
 }
 
 // Head is where a chain is: its last checkpoint. Whoever notes it elsewhere can prove later that nothing before it was changed.
@@ -74,15 +78,21 @@ func open(o Options, d *disk) (*Log, error) {
 		return nil, err
 	}
 	l := &Log{o: o, key: key, zero: time.Now(), wall: o.Now(), sync: o.Sync, next: newBatch(),
-		wake: make(chan struct{}, 1), ended: make(chan struct{})}
-	c, err := l.begin(d, found)
-	if err != nil {
+		turn: make(chan struct{}, 1), ended: make(chan struct{})}
+	if l.chain, err = l.begin(d, found); err != nil {
 		return nil, err
 	}
-	l.keeper = newKeeper(l, c.name, c.disk)
+	l.flush, l.signing = stopped(l.flushed), stopped(l.signs)
+	l.keeper = newKeeper(l, l.chain.name, l.chain.disk)
 	l.keeper.put(keep{retain: true})
-	go l.run(c)
 	return l, nil
+}
+
+// stopped is a timer that is not set.
+func stopped(f func()) *time.Timer {
+	t := time.AfterFunc(time.Hour, f)
+	t.Stop()
+	return t
 }
 
 func (o *Options) complete() error {
@@ -210,10 +220,10 @@ func (l *Log) retention() (retain time.Duration, maxBytes int64) {
 	return l.o.Retain, l.o.MaxBytes
 }
 
-// fileLimit is the size of a file: small beside what is kept, since files go whole.
-func (l *Log) fileLimit() int64 {
-	_, maxBytes := l.retention()
-	return max(4<<10, min(fileSize, maxBytes/8))
+// fileLimit is the size of a file: small beside what is kept, since files go whole. With it comes how long they are kept.
+func (l *Log) fileLimit() (size int64, retain time.Duration) {
+	retain, maxBytes := l.retention()
+	return max(4<<10, min(fileSize, maxBytes/8)), retain
 }
 
 // Close writes and signs what waits, and ends the chain. A Write after it fails, what is posted after it is lost.
@@ -223,7 +233,9 @@ func (l *Log) Close() error {
 	l.closed = true
 	l.mu.Unlock()
 	if !again {
-		l.poke()
+		l.turn <- struct{}{} // for good
+		l.last = l.finish()
+		close(l.ended)
 	}
 	<-l.ended
 	return l.last

@@ -174,8 +174,7 @@ func (k *keeper) record(chains []byte, text string) error {
 	if err != nil {
 		return err
 	}
-	<-b.done
-	return b.err
+	return k.log.see(b)
 }
 
 // forget drops chains from the index that are gone and that no chain's beginning names any more.

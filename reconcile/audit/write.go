@@ -15,8 +15,10 @@ const maxWaiting = 8 << 20
 type batch struct {
 	body    []byte
 	records []waiting
-	// posted and waited: some were posted, somebody waits for some. The disk is waited for only with the latter.
-	posted, waited bool
+	// posted: since when the first of those waits that nobody waits for; waited: somebody waits for some. The disk is waited for only
+	// with the latter.
+	posted time.Time
+	waited bool
 	// done is closed when err says what became of all of them.
 	done chan struct{}
 	err  error
@@ -54,8 +56,7 @@ func (l *Log) Write(r *Record) error {
 	if err != nil {
 		return err
 	}
-	<-b.done
-	return b.err
+	return l.see(b)
 }
 
 // Post appends a record without waiting for it. See Writer.
@@ -83,13 +84,13 @@ func (l *Log) encode(r *Record, post bool) (*batch, error) {
 	return l.add(at, *buf, post)
 }
 
-// add puts a record into the batch that is written next.
+// add puts a record into the batch that is written next. Who waits for it calls see.
 func (l *Log) add(at time.Time, body []byte, post bool) (*batch, error) {
 	l.mu.Lock()
 	for post && len(l.next.body) > maxWaiting && !l.closed {
 		full := l.next
 		l.mu.Unlock()
-		<-full.done
+		_ = l.see(full)
 		l.mu.Lock()
 	}
 	defer l.mu.Unlock()
@@ -103,24 +104,48 @@ func (l *Log) add(at time.Time, body []byte, post bool) (*batch, error) {
 	b := l.next
 	b.body = append(b.body, body...)
 	b.records = append(b.records, waiting{at, len(b.body)})
-	b.posted, b.waited = b.posted || post, b.waited || !post
-	switch {
-	case l.awake:
-	case !post:
-		l.awake = true
-		l.poke()
-	case !l.posted: // it goes along with the next Write; where none comes, by itself
-		l.posted = true
-		time.AfterFunc(postPatience, l.poke)
+	if b.waited = b.waited || !post; post && b.posted.IsZero() {
+		b.posted = time.Now()
+		if !l.posted { // it goes along with the next Write; where none comes, by itself
+			l.posted = true
+			l.flush.Reset(postPatience)
+		}
 	}
 	return b, nil
 }
 
-// poke wakes the writer.
-func (l *Log) poke() {
+// see answers what became of a batch. Who finds that nobody writes does it himself, at once and for all that wait; whoever comes meanwhile is
+// in the batch after that, and the first of those writes it.
+func (l *Log) see(b *batch) error {
 	select {
-	case l.wake <- struct{}{}:
+	case l.turn <- struct{}{}:
 	default:
+		select {
+		case l.turn <- struct{}{}:
+			runtime.Gosched() // those whom the last batch has just woken come along in this one
+		case <-b.done:
+			return b.err
+		}
+	}
+	defer l.leave()
+	select {
+	case <-b.done: // in the turn before this one
+	default:
+		l.commit()
+	}
+	return b.err
+}
+
+// leave gives the turn to the next one.
+func (l *Log) leave() { <-l.turn }
+
+// enter takes the turn. It is false when the log has ended.
+func (l *Log) enter() bool {
+	select {
+	case l.turn <- struct{}{}:
+		return true
+	case <-l.ended:
+		return false
 	}
 }
 
@@ -133,92 +158,85 @@ func (l *Log) fail(err error) {
 	}
 }
 
-// run owns the chain: it writes what waits as one, and signs it a little later. At rest it does nothing.
-func (l *Log) run(c *chain) {
-	defer close(l.ended)
-	timer := time.NewTimer(time.Hour)
-	timer.Stop()
-	for {
-		select {
-		case <-l.wake:
-			spare := newBatch()
-			for b, sync := l.take(spare); b != nil; b, sync = l.take(spare) {
-				l.commit(c, b, sync)
-				spare = b.again()
-			}
-			if !c.unsigned.IsZero() {
-				timer.Reset(max(0, signEvery-time.Since(c.unsigned)))
-			}
-		case <-timer.C:
-			if err := l.sign(c); err != nil {
-				timer.Reset(signEvery) // the record is there; its signature comes when there is room
-			}
-		}
-		if l.finished() {
-			l.last = l.finish(c)
-			return
-		}
+// flushed is called by the timer of posted records: it writes those with which no Write came.
+func (l *Log) flushed() {
+	if !l.enter() {
+		return
+	}
+	defer l.leave()
+	l.mu.Lock()
+	since := l.next.posted
+	wait := postPatience - time.Since(since)
+	if l.posted = !since.IsZero() && wait > 0; l.posted {
+		l.flush.Reset(wait) // the one that the timer was set for has gone along
+	}
+	l.mu.Unlock()
+	if !since.IsZero() && wait <= 0 {
+		l.commit()
 	}
 }
 
-// take answers what waits, nil when nothing does, and leaves an empty batch in its place.
-func (l *Log) take(empty *batch) (b *batch, sync bool) {
-	runtime.Gosched() // those whom the last batch has just woken come along in this one
+// signs is called by the timer of signatures.
+func (l *Log) signs() {
+	if !l.enter() {
+		return
+	}
+	defer l.leave()
+	if err := l.sign(); err != nil {
+		l.signing.Reset(signEvery) // the record is there; its signature comes when there is room
+	}
+}
+
+// take answers what waits and leaves an empty batch in its place.
+func (l *Log) take() (b *batch, sync bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.next.records) == 0 {
-		l.awake = false
-		return nil, false
-	}
-	b, l.next = l.next, empty
-	l.posted = false
+	b, l.next, l.spare = l.next, l.spare, nil
 	return b, l.sync && b.waited
 }
 
-// finished tells that nothing comes any more.
-func (l *Log) finished() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.closed && len(l.next.records) == 0
-}
-
-// commit writes a batch and tells who waits for it.
-func (l *Log) commit(c *chain, b *batch, sync bool) {
-	l.rotate(c)
-	signs := !c.unsigned.IsZero() && time.Since(c.unsigned) >= signEvery
+// commit writes what waits and tells who waits for it. It needs the turn, as all below does.
+func (l *Log) commit() {
+	if l.spare == nil {
+		l.spare = newBatch()
+	}
+	l.rotate()
+	b, sync := l.take()
+	c := l.chain
+	unsigned := !c.unsigned.IsZero()
 	b.err = c.put(sync, func() {
 		start := 0
 		for _, r := range b.records {
 			c.line(r.at, b.body[start:r.end])
 			start = r.end
 		}
-		if signs {
-			c.checkpoint(l.now())
-		}
 	})
-	if b.err != nil && b.posted {
+	if b.err != nil && !b.posted.IsZero() {
 		l.fail(b.err)
 	}
-	if b.err == nil && signs {
-		l.signed(c)
+	if b.err == nil && !unsigned {
+		l.signing.Reset(signEvery)
 	}
+	l.spare = b.again()
 	close(b.done)
 }
 
 // sign writes a checkpoint.
-func (l *Log) sign(c *chain) error {
+func (l *Log) sign() error {
+	c := l.chain
 	if c.unsigned.IsZero() {
 		return nil
 	}
 	err := c.put(false, func() { c.checkpoint(l.now()) })
 	if err == nil {
-		l.signed(c)
+		l.signed()
 	}
 	return err
 }
 
 // signed hands the head to the keeper, who makes the chain durable up to it first.
-func (l *Log) signed(c *chain) {
+func (l *Log) signed() {
+	c := l.chain
 	l.mu.Lock()
 	l.head = headOf(c)
 	l.mu.Unlock()
@@ -226,15 +244,15 @@ func (l *Log) signed(c *chain) {
 }
 
 // rotate begins the next file when this one is full. Where that fails, the old one grows a little more first.
-func (l *Log) rotate(c *chain) {
-	limit := l.fileLimit()
-	retain, _ := l.retention()
+func (l *Log) rotate() {
+	c := l.chain
+	limit, retain := l.fileLimit()
 	old := l.now().Sub(c.begun) > retain/8
 	if c.size < c.patience || c.size < limit && !old {
 		return
 	}
 	var before *os.File
-	err := l.sign(c) // each file can be verified alone
+	err := l.sign() // each file can be verified alone
 	if err == nil {
 		before, err = c.next(l.now(), func() { c.checkpoint(l.now()) })
 	}
@@ -244,12 +262,20 @@ func (l *Log) rotate(c *chain) {
 	}
 	c.patience = 0
 	l.keeper.put(keep{done: before, retain: true})
-	l.signed(c)
+	l.signed()
 }
 
-// finish signs the end of the chain and waits for the disk.
-func (l *Log) finish(c *chain) error {
-	err := l.sign(c)
+// finish writes what waits, signs the end of the chain and waits for the disk.
+func (l *Log) finish() error {
+	l.flush.Stop()
+	l.signing.Stop()
+	if l.mu.Lock(); len(l.next.records) > 0 {
+		l.mu.Unlock()
+		l.commit()
+	} else {
+		l.mu.Unlock()
+	}
+	err := l.sign()
 	l.keeper.put(keep{end: true})
-	return errors.Join(err, l.keeper.wait(), c.file.Close())
+	return errors.Join(err, l.keeper.wait(), l.chain.file.Close())
 }

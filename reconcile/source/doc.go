@@ -10,7 +10,8 @@
 //   - What a symbolic link leads to is looked at again when it changes, or a link, a directory below the root, or its own directory on
 //     the way. Outside the root, a directory further up that is renamed is seen at the next Resync.
 //   - Reading never blocks: pipes and devices are not opened, large files are not read, loops of links are cut.
-//   - While git is at work in the tree nothing is read; the moment it ends everything that changed is. git's own files are only
-//     read, never written, and git itself runs after the Snapshot, never before it.
+//   - While git is at work in the tree nothing is read; the moment it ends everything that changed is. What was read while git was at
+//     work after all, because it began meanwhile, is read again before it is given. git's own files are only read, never written, and
+//     git itself runs after the Snapshot, never before it.
 //   - When nothing changes nothing runs, but for the one timer of Resync.
 package source

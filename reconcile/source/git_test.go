@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -138,6 +139,38 @@ var _ = Describe("A git work tree", func() {
 		Expect(after.Seq).To(BeNumerically("<=", before.Seq+3), "files, and git's answer before and after")
 		gitIn(root, "checkout", "-q", "other")
 		w.has(other...)
+	})
+
+	It("is not seen half done when an operation falls between the reading of two files", func() {
+		root := newRepo("a.yaml", "1", "b.yaml", "1")
+		gitIn(root, "checkout", "-q", "-b", "other")
+		put(root, "a.yaml", "2")
+		put(root, "b.yaml", "2")
+		gitIn(root, "commit", "-q", "-a", "-m", "other")
+		gitIn(root, "checkout", "-q", "main")
+		var armed atomic.Bool
+		var half atomic.Pointer[string]
+		s := source.New(source.Options{Root: root})
+		s.SetExclude(func(rel string, _ bool) bool {
+			if snap := s.Latest(); snap != nil {
+				if all := fmt.Sprint(contents(snap)); strings.Contains(all, "=1 b.yaml=2") || strings.Contains(all, "=2 b.yaml=1") {
+					half.Store(&all)
+				}
+			}
+			if rel == "b.yaml" && armed.CompareAndSwap(true, false) { // a.yaml has been read
+				gitIn(root, "checkout", "-q", "other")
+			}
+			return false
+		})
+		w := run(s)
+		w.has("a.yaml=1", "b.yaml=1")
+		armed.Store(true)
+		put(root, "new.yaml", "1") // in the same round as the next
+		put(root, "a.yaml", "1")
+		put(root, "b.yaml", "1")
+		w.has("a.yaml=2", "b.yaml=2", "new.yaml=1")
+		Expect(armed.Load()).To(BeFalse())
+		Expect(half.Load()).To(BeNil(), func() string { return *half.Load() })
 	})
 
 	It("holds while the index is locked, and reads at once when it ends", func() {

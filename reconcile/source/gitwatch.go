@@ -2,6 +2,7 @@ package source
 
 import (
 	"context"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -55,6 +56,17 @@ func (g *gitWatch) look(real string, now time.Time) (renew bool) {
 	}
 	g.hold = hold
 	return renew
+}
+
+// indexes tell whether git was at work in between: each operation in a work tree writes the index anew.
+func (g *gitWatch) indexes() (all []stamp) {
+	for _, r := range append([]*repo{g.repo}, g.nested...) {
+		if r != nil {
+			st, _ := lstat(filepath.Join(r.dir, "index")) // there is none before the first
+			all = append(all, st)
+		}
+	}
+	return all
 }
 
 // anyHold is what git is doing in the work tree around the root, or else in one below it.

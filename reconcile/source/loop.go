@@ -42,6 +42,7 @@ type loop struct {
 	links bool            // something on the way of a symbolic link changed
 	aux   bool            // watches beside the tree are to be renewed
 	idle  bool            // this round has nothing to do
+	torn  bool            // git was at work while files were read: they may be half of one state and half of another
 
 	again     time.Time // when to look again at files that are being written
 	againWait time.Duration
@@ -151,7 +152,10 @@ func (l *loop) step(ctx context.Context, now time.Time) {
 		l.aux = true
 	}
 	if l.git.hold == nil && l.work(now) && !now.Before(l.allowed()) {
+		before := l.git.indexes()
 		l.read(now)
+		l.aux = l.git.look(l.real, now) || l.aux
+		l.torn = l.git.hold != nil || !slices.Equal(l.git.indexes(), before)
 	}
 	if l.aux || l.tree.linksChanged || l.watches.unsure {
 		l.renewAux()
@@ -180,7 +184,7 @@ func (l *loop) hurry(ctx context.Context) {
 
 // work tells whether there is anything to look at.
 func (l *loop) work(now time.Time) bool {
-	return l.full || l.links || l.tree.needScan || len(l.dirty) > 0 || l.againDue(now)
+	return l.full || l.links || l.torn || l.tree.needScan || len(l.dirty) > 0 || l.againDue(now)
 }
 
 func (l *loop) againDue(now time.Time) bool { return len(l.tree.waiting) > 0 && !now.Before(l.again) }
@@ -300,7 +304,7 @@ func (l *loop) next(now time.Time) time.Time {
 		}
 		return at
 	}
-	if l.full || l.links || l.tree.needScan || len(l.dirty) > 0 {
+	if l.full || l.links || l.torn || l.tree.needScan || len(l.dirty) > 0 {
 		sooner(l.allowed())
 	}
 	if len(l.tree.waiting) > 0 {

@@ -15,9 +15,9 @@ func (l *loop) publish(now time.Time) {
 	if w := l.watches.warning(); w != "" {
 		snap.Warnings = append(snap.Warnings, w)
 	}
-	filesChanged := l.tree.rev != l.told
+	filesChanged := l.tree.rev != l.told && !l.torn
 	if last == nil {
-		if l.git.hold != nil && snap.Hold == nil {
+		if (l.git.hold != nil || l.torn) && snap.Hold == nil {
 			return // what was read may be half of something
 		}
 		if !l.tree.scanned && l.tree.rootErr == nil && snap.Hold == nil || len(l.tree.waiting) > 0 && now.Before(l.started.Add(startWait)) {
@@ -38,7 +38,11 @@ func (l *loop) publish(now time.Time) {
 		l.gap = min(max(firstGap, 2*l.gap), lastGap)
 		l.lastPublish = now
 	}
-	snap.Files, l.told = l.tree.snapshotFiles(), l.tree.rev
+	if l.torn && last != nil {
+		snap.Files = last.Files
+	} else {
+		snap.Files, l.told = l.tree.snapshotFiles(), l.tree.rev
+	}
 	l.report(last, snap)
 	l.s.publish(snap)
 }

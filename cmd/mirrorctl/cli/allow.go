@@ -32,7 +32,7 @@ itself. It comes before every other rule, belongs to no stack, is recorded, and 
 			case strings.TrimSpace(reason) == "":
 				return usageError("say why, with --reason")
 			}
-			var e explanation
+			var e specs.Explanation
 			if err := c.client().getJSON(cmd.Context(), "/mirroros/why/request/"+url.PathEscape(args[0]), &e); err != nil {
 				return err
 			}
@@ -64,7 +64,7 @@ itself. It comes before every other rule, belongs to no stack, is recorded, and 
 }
 
 // allowRule allows just what was asked for.
-func allowRule(e *explanation, id, reason string, until time.Time) *specs.GateRule {
+func allowRule(e *specs.Explanation, id, reason string, until time.Time) *specs.GateRule {
 	zero := int32(0)
 	r := &specs.GateRule{Spec: specs.GateRuleSpec{Why: "allowed by hand after " + id + " was refused", Routes: []string{e.Route},
 		Principals: &specs.PrincipalSelector{Names: []string{e.Principal}}, Priority: &zero, Action: specs.RuleAllow, Reason: reason}}

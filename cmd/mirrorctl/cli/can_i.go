@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"mirroros.dev/mirroros/specs"
 )
 
 func newCanI(c *command) *cobra.Command {
@@ -33,12 +35,12 @@ For an MCP route, ROUTE:TOOL asks for a tool, ROUTE:resource:URI and ROUTE:promp
 				return err
 			}
 			route, tool, _ := strings.Cut(args[1], ":")
-			body, err := json.Marshal(object{"principal": strings.TrimPrefix(o.as, "principal/"), "route": strings.TrimPrefix(route, "route/"),
-				"target": tool, "model": o.model, "maxTokens": o.maxTokens, "path": o.path})
+			body, err := json.Marshal(specs.Question{Principal: strings.TrimPrefix(o.as, "principal/"), Route: strings.TrimPrefix(route, "route/"),
+				Target: tool, Model: o.model, MaxTokens: o.maxTokens, Path: o.path})
 			if err != nil {
 				return fmt.Errorf("cannot encode the question: %v", err)
 			}
-			var e explanation
+			var e specs.Explanation
 			err = c.client().callJSON(cmd.Context(), request{method: http.MethodPost, path: "/mirroros/can-i", contentType: "application/json", body: body}, &e)
 			if err != nil {
 				return err
@@ -67,7 +69,7 @@ For an MCP route, ROUTE:TOOL asks for a tool, ROUTE:resource:URI and ROUTE:promp
 	return cmd
 }
 
-func canIReason(e *explanation) string {
+func canIReason(e *specs.Explanation) string {
 	for _, t := range e.Tried {
 		if t.Matched && !t.Shadow {
 			return "gaterule/" + t.Rule + " denies it"

@@ -17,18 +17,6 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// tokenInfo is a token as the operator tells it.
-type tokenInfo struct {
-	ID        string    `json:"id"`
-	Principal string    `json:"principal"`
-	Created   time.Time `json:"created"`
-	Expires   time.Time `json:"expires"`
-	Scope     []string  `json:"scope,omitempty"`
-	Reason    string    `json:"reason,omitempty"`
-	// Text is there in the answer to create alone.
-	Text string `json:"token,omitempty"`
-}
-
 func newToken(c *command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "token create|list|revoke",
@@ -65,7 +53,7 @@ func newTokenCreate(c *command) *cobra.Command {
 			if cmd.Flags().Changed("ttl") && o.ttl <= 0 {
 				return usageError("--ttl %s: want a duration such as 720h", o.ttl)
 			}
-			body, err := json.Marshal(object{"ttl": metav1.Duration{Duration: o.ttl}, "scope": o.scope, "reason": o.reason})
+			body, err := json.Marshal(specs.TokenRequest{TTL: metav1.Duration{Duration: o.ttl}, Scope: o.scope, Reason: o.reason})
 			if err != nil {
 				return fmt.Errorf("cannot encode the request: %v", err)
 			}
@@ -74,7 +62,7 @@ func newTokenCreate(c *command) *cobra.Command {
 					return err
 				}
 			}
-			var t tokenInfo
+			var t specs.IssuedToken
 			err = c.client().callJSON(cmd.Context(), request{method: http.MethodPost, path: principalPath(args[0]) + "/token",
 				contentType: "application/json", body: body}, &t)
 			if err != nil {
@@ -146,7 +134,7 @@ func newTokenList(c *command) *cobra.Command {
 				path = principalPath(args[0]) + "/tokens"
 			}
 			var list struct {
-				Items []tokenInfo `json:"items"`
+				Items []specs.Token `json:"items"`
 			}
 			if err := c.client().getJSON(cmd.Context(), path, &list); err != nil {
 				return err
@@ -220,7 +208,7 @@ func (c *command) completeTokens(cmd *cobra.Command, args []string, word string)
 		return c.completeObjects("principal")(cmd, args, word)
 	}
 	var list struct {
-		Items []tokenInfo `json:"items"`
+		Items []specs.Token `json:"items"`
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), time.Second)
 	defer cancel()

@@ -5,40 +5,11 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
-)
 
-// explanation is a decision with all that led to it, as the operator tells it.
-type explanation struct {
-	Request   string    `json:"request,omitempty"`
-	Time      time.Time `json:"time,omitzero"`
-	Principal string    `json:"principal"`
-	Gate      string    `json:"gate,omitempty"`
-	Route     string    `json:"route"`
-	Asked     string    `json:"asked,omitempty"`
-	Decision  string    `json:"decision"`
-	Allowed   bool      `json:"allowed"`
-	Stage     int       `json:"stage,omitempty"`
-	Reason    string    `json:"reason,omitempty"`
-	Rule      string    `json:"rule,omitempty"`
-	Snapshot  int64     `json:"snapshot"`
-	Revision  string    `json:"revision,omitempty"`
-	Status    int       `json:"status,omitempty"`
-	Millis    int64     `json:"ms,omitempty"`
-	Tried     []struct {
-		Priority int32  `json:"priority"`
-		Rule     string `json:"rule"`
-		Place    string `json:"place,omitempty"`
-		Action   string `json:"action"`
-		Shadow   bool   `json:"shadow,omitempty"`
-		Matched  bool   `json:"matched"`
-		Why      string `json:"why,omitempty"`
-		Nearest  bool   `json:"nearest,omitempty"`
-	} `json:"tried,omitempty"`
-	Note string `json:"note,omitempty"`
-}
+	"mirroros.dev/mirroros/specs"
+)
 
 // stageNames are the stages of the gate, from 1.
 var stageNames = []string{"", "transport", "authentication", "parse and match", "rules", "request filters", "backends", "record", "forward", "response filters", "settle", "outcome"}
@@ -60,7 +31,7 @@ match, and where it is declared. With a port or a process id: what of this opera
 			if len(args) == 2 {
 				return c.whyNumber(cmd, args[0], args[1], output)
 			}
-			var e explanation
+			var e specs.Explanation
 			if err := c.client().getJSON(cmd.Context(), "/mirroros/why/request/"+url.PathEscape(args[0]), &e); err != nil {
 				return err
 			}
@@ -79,12 +50,7 @@ func (c *command) whyNumber(cmd *cobra.Command, what, number, output string) err
 	if n, err := strconv.Atoi(number); what != "port" && what != "pid" || err != nil || n <= 0 {
 		return usageError("want `why port N` or `why pid N`")
 	}
-	var b struct {
-		Object string `json:"object,omitempty"`
-		Place  string `json:"place,omitempty"`
-		Text   string `json:"text"`
-		Why    string `json:"why,omitempty"`
-	}
+	var b specs.Belongs
 	if err := c.client().getJSON(cmd.Context(), "/mirroros/why/"+what+"/"+number, &b); err != nil {
 		return err
 	}
@@ -105,7 +71,7 @@ func (c *command) whyNumber(cmd *cobra.Command, what, number, output string) err
 }
 
 // printExplanation prints a decision in a line, and the rules that were tried.
-func (c *command) printExplanation(e *explanation) {
+func (c *command) printExplanation(e *specs.Explanation) {
 	var head []string
 	if e.Request != "" {
 		head = append(head, e.Request, e.Time.Local().Format("15:04:05"))
@@ -125,7 +91,7 @@ func (c *command) printExplanation(e *explanation) {
 		fmt.Fprintf(c.Out, "  reason: %s\n", e.Reason)
 	}
 	if e.Status != 0 {
-		fmt.Fprintf(c.Out, "  the client got %d after %d ms\n", e.Status, e.Millis)
+		fmt.Fprintf(c.Out, "  the client got %d after %d ms\n", e.Status, e.Milliseconds)
 	}
 	if e.Note != "" {
 		fmt.Fprintf(c.Out, "  %s\n", e.Note)
@@ -135,7 +101,7 @@ func (c *command) printExplanation(e *explanation) {
 	}
 }
 
-func (c *command) printTried(e *explanation) {
+func (c *command) printTried(e *specs.Explanation) {
 	var rows [][]string
 	for _, t := range e.Tried {
 		what := "no match"

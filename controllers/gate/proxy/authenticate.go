@@ -12,9 +12,10 @@ import (
 // PeerProcess is the process at the other end of a connection.
 type PeerProcess struct {
 	PID int
-	// Cgroup of it, as WorkloadEntry has it; empty where there is none. Inode is that of a pidfd of it; 0 where there is none.
-	Cgroup string
-	Inode  uint64
+	// Cgroup of it, as WorkloadEntry has it, or the number of that; empty and 0 where there is none. Inode is that of a pidfd of it; 0 where
+	// there is none.
+	Cgroup          string
+	CgroupID, Inode uint64
 }
 
 // maxToken is the longest token that is looked at.

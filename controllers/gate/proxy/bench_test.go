@@ -108,3 +108,24 @@ func BenchmarkSwap(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkStart is what a config of 1,000 conditions costs a gate that has just begun, new and as one that was in force before.
+func BenchmarkStart(b *testing.B) {
+	for _, proven := range []bool{false, true} {
+		b.Run(fmt.Sprintf("proven=%t", proven), func(b *testing.B) {
+			w := &world{}
+			w.config, w.ready, w.who = world0("127.0.0.1:1")
+			w.config.Proven = proven
+			for i := range 1000 {
+				w.gate().Rules = append(w.gate().Rules, proxy.RuleConfig{Name: fmt.Sprintf("rule-%d", i), Priority: int32(i), Action: "Allow",
+					Names: []string{fmt.Sprintf("agent-%d", i%50)}, When: fmt.Sprintf(`llm.maxTokens < %d && !(principal.labels["team"] in ["a", "b"])`, i)})
+			}
+			for b.Loop() {
+				s := proxy.New(proxy.Options{Audit: nowhere{}, Client: atOnce{}})
+				if err := s.Update(w.config, w.ready, w.who); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -15,7 +15,10 @@ type Config struct {
 	// Number grows with each config.
 	Number int64 `json:"number"`
 	// Revision of the stacks that it was made from, for people.
-	Revision string          `json:"revision,omitempty"`
+	Revision string `json:"revision,omitempty"`
+	// Proven: this very content was in force before, so that its conditions compile. Each is compiled when it is needed first, or in the
+	// background while the server serves. One that does not compile after all refuses what it is asked about.
+	Proven   bool            `json:"-"`
 	Gates    []GateConfig    `json:"gates"`
 	Services []ServiceConfig `json:"services,omitempty"`
 }
@@ -202,11 +205,13 @@ type TokenEntry struct {
 	Scope []string `json:"scope,omitempty"`
 }
 
-// WorkloadEntry lets a gate know an instance by its process: by its cgroup where there is one, else by its pid and the pid's pidfs inode.
+// WorkloadEntry lets a gate know an instance by its process: by its cgroup where there is one, else by its pid and the pid's pidfs inode. Of a
+// TCP connection the kernel tells the number of the cgroup alone.
 type WorkloadEntry struct {
 	Instance  string `json:"instance"`
 	Principal string `json:"principal"`
 	Cgroup    string `json:"cgroup,omitempty"`
+	CgroupID  uint64 `json:"cgroupID,omitempty"`
 	PID       int    `json:"pid"`
 	Inode     uint64 `json:"inode,omitempty"`
 }

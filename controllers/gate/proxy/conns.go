@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/patient"
 )
 
 // conns are the connections of one gate.
@@ -14,42 +16,78 @@ type conns struct {
 	closing atomic.Bool
 
 	mu   sync.Mutex
-	all  map[net.Conn]*conn
+	all  map[*conn]struct{}
 	gone *sync.Cond
 }
 
-// conn is what is known of a connection.
+// conn is a connection of a gate, and what is known of it.
 type conn struct {
-	net.Conn
+	patient.Conn
+	gate *gateServer
 	// idle since, in nanoseconds; 0 while a request is under way.
 	idle atomic.Int64
-	once sync.Once
-	peer *PeerProcess
+	// handled: what is written is a handler's. Otherwise it is net/http that refuses what it cannot read, once: it closes the connection then.
+	handled atomic.Bool
+	refused bool
+	once    sync.Once
+	peer    *PeerProcess
+}
+
+// taking is a listener whose connections are conns.
+type taking struct {
+	net.Listener
+	gate *gateServer
+}
+
+// Accept waits for the next connection.
+func (t taking) Accept() (net.Conn, error) {
+	c, err := t.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	n := &conn{gate: t.gate}
+	n.Put(c)
+	return n, nil
+}
+
+// Write sends what a handler says, and in place of what net/http says by itself the gate's own refusal.
+func (c *conn) Write(p []byte) (int, error) {
+	if c.handled.Load() {
+		return c.Conn.Write(p)
+	}
+	if !c.refused {
+		c.refused = true
+		if _, err := c.Conn.Write(c.gate.unread(c, p)); err != nil {
+			return 0, err
+		}
+	}
+	return len(p), nil
 }
 
 // changed follows a connection through its states.
 func (cs *conns) changed(c net.Conn, state http.ConnState) {
+	n := c.(*conn)
 	switch state {
 	case http.StateNew:
-		cs.add(c)
+		cs.add(n)
 	case http.StateActive:
-		cs.of(c).idle.Store(0)
+		n.idle.Store(0)
 	case http.StateIdle:
-		cs.of(c).idle.Store(time.Now().UnixNano())
+		n.handled.Store(false)
+		n.idle.Store(time.Now().UnixNano())
 	case http.StateClosed, http.StateHijacked:
-		cs.remove(c)
+		cs.remove(n)
 	}
 }
 
-func (cs *conns) add(c net.Conn) {
+func (cs *conns) add(n *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	if cs.all == nil {
-		cs.all = map[net.Conn]*conn{}
+		cs.all = map[*conn]struct{}{}
 	}
-	n := &conn{Conn: c}
 	n.idle.Store(time.Now().UnixNano()) // it has asked for nothing yet
-	cs.all[c] = n
+	cs.all[n] = struct{}{}
 	if len(cs.all) > cs.most {
 		cs.makeRoom(n)
 	}
@@ -60,7 +98,7 @@ func (cs *conns) add(c net.Conn) {
 func (cs *conns) makeRoom(but *conn) {
 	var oldest *conn
 	var since int64
-	for _, n := range cs.all {
+	for n := range cs.all {
 		if idle := n.idle.Load(); idle != 0 && n != but && (oldest == nil || idle < since) {
 			oldest, since = n, idle
 		}
@@ -70,19 +108,10 @@ func (cs *conns) makeRoom(but *conn) {
 	}
 }
 
-func (cs *conns) of(c net.Conn) *conn {
+func (cs *conns) remove(n *conn) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
-	if n := cs.all[c]; n != nil {
-		return n
-	}
-	return &conn{Conn: c} // closed meanwhile
-}
-
-func (cs *conns) remove(c net.Conn) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	delete(cs.all, c)
+	delete(cs.all, n)
 	if len(cs.all) == 0 && cs.gone != nil {
 		cs.gone.Broadcast()
 	}
@@ -106,14 +135,16 @@ func (x *exchange) peer() *PeerProcess {
 	if c == nil || x.server.o.Peer == nil {
 		return nil
 	}
-	c.once.Do(func() { c.peer = x.server.o.Peer(c.Conn) })
+	c.once.Do(func() { c.peer = x.server.o.Peer(c.Conn.Conn) })
 	return c.peer
 }
 
 // peerName is where a request comes from, for the record and for conditions.
-func (x *exchange) peerName() string {
-	if x.r.RemoteAddr == "@" || x.r.RemoteAddr == "" {
+func (x *exchange) peerName() string { return peerName(x.r.RemoteAddr) }
+
+func peerName(address string) string {
+	if address == "@" || address == "" {
 		return "unix"
 	}
-	return x.r.RemoteAddr
+	return address
 }

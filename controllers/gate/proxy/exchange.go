@@ -2,8 +2,6 @@ package proxy
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -50,6 +48,10 @@ type exchange struct {
 
 	ctx    context.Context
 	cancel context.CancelCauseFunc
+
+	// said is what mark says; book is what is written of it, see recordOf.
+	said [3]string
+	book audit.Record
 
 	// what is recorded of how it ended
 	decided bool // the decision is recorded
@@ -241,8 +243,7 @@ func (x *exchange) decision(outcome string) *audit.Record {
 		r.Shadow = append(r.Shadow, s.Name)
 	}
 	if x.gate.Audit != "Metadata" && len(x.body) > 0 {
-		sum := sha256.Sum256(x.body)
-		r.RequestDigest = hex.EncodeToString(sum[:])
+		r.RequestDigest = digestOf(x.body)
 	}
 	if x.gate.Audit == "Bodies" {
 		r.RequestBody = clip(string(x.body), maxRecorded)
@@ -250,9 +251,10 @@ func (x *exchange) decision(outcome string) *audit.Record {
 	return r
 }
 
-// recordOf has what decision and outcome have in common.
+// recordOf has what decision and outcome have in common. It is good until the next call: a log keeps none.
 func (x *exchange) recordOf(kind string) *audit.Record {
-	r := &audit.Record{Kind: kind, Request: x.id, Gate: x.gate.Name, Snapshot: x.gate.number, Model: clip(x.in.LLM.Model, 256)}
+	r := &x.book
+	*r = audit.Record{Kind: kind, Request: x.id, Gate: x.gate.Name, Snapshot: x.gate.number, Model: clip(x.in.LLM.Model, 256)}
 	if c := x.caller; c != nil {
 		r.Principal, r.Instance = c.principal.Name, c.instance
 		if c.token != nil {
@@ -274,10 +276,12 @@ func (x *exchange) recordOf(kind string) *audit.Record {
 // headers that each answer has.
 func (x *exchange) mark(outcome string) {
 	h := x.w.Header()
-	h["X-Mirrorgate-Decision"] = []string{outcome}
-	h["X-Mirrorgate-Request-Id"] = []string{x.id}
+	x.said[0], x.said[1] = outcome, x.id
+	h["X-Mirrorgate-Decision"] = x.said[0:1:1]
+	h["X-Mirrorgate-Request-Id"] = x.said[1:2:2]
 	if x.rule != nil {
-		h["X-Mirrorgate-Rule"] = []string{x.rule.Name}
+		x.said[2] = x.rule.Name
+		h["X-Mirrorgate-Rule"] = x.said[2:3:3]
 	}
 	if len(x.edits) > 0 {
 		h["X-Mirrorgate-Edits"] = []string{strings.Join(x.edits, ", ")}

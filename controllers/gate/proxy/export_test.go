@@ -19,3 +19,18 @@ var NewRequestID = requestID
 
 // UseFilters has the server compile filters so.
 func (s *Server) UseFilters(compile func([]FilterConfig) (Filters, error)) { s.cache.filters = compile }
+
+// UsageOf is what the tap finds in a text that comes in pieces.
+func UsageOf(pieces ...[]byte) (input, output int64, known bool) {
+	var u usage
+	t := tap{usage: &u}
+	for _, p := range pieces {
+		t.feed(p)
+	}
+	return u.input(), u.output(), u.known()
+}
+
+// LooksAt tells what the conditions of a gate look at.
+func (v *View) LooksAt(gate string) (headers, arguments bool) {
+	return v.gates[gate].usesHeaders, v.gates[gate].usesArguments
+}

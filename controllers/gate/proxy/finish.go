@@ -134,30 +134,57 @@ func (x *exchange) ending(took time.Duration) *audit.Record {
 
 // digester looks at an answer as far as the audit level of the gate asks for it.
 type digester struct {
-	sum    hash.Hash
-	bodies bool
-	text   []byte
+	digests, bodies bool
+	sum             hash.Hash // of what was fed
+	whole           string    // the digest of an answer that came in one piece
+	text            []byte
 }
 
-func (d *digester) begin(level string) {
-	if level != "Metadata" {
-		d.sum = sha256.New()
-	}
-	d.bodies = level == "Bodies"
-}
+func (d *digester) begin(level string) { d.digests, d.bodies = level != "Metadata", level == "Bodies" }
 
+// feed looks at a piece of the answer.
 func (d *digester) feed(p []byte) {
-	if d.sum != nil {
+	if d.digests {
+		if d.sum == nil {
+			d.sum = sha256.New()
+		}
 		d.sum.Write(p)
 	}
+	d.note(p)
+}
+
+// feedAll looks at an answer that is one piece.
+func (d *digester) feedAll(p []byte) {
+	if d.digests {
+		d.whole = digestOf(p)
+	}
+	d.note(p)
+}
+
+func (d *digester) note(p []byte) {
 	if d.bodies && len(d.text) <= maxRecorded {
 		d.text = append(d.text, p...)
 	}
 }
 
 func (d *digester) result() (digest, body string) {
-	if d.sum == nil {
+	switch {
+	case !d.digests:
 		return "", ""
+	case d.sum != nil:
+		digest = hex.EncodeToString(d.sum.Sum(nil))
+	case d.whole != "":
+		digest = d.whole
+	default:
+		digest = digestOf(nil)
 	}
-	return hex.EncodeToString(d.sum.Sum(nil)), clip(string(d.text), maxRecorded)
+	return digest, clip(string(d.text), maxRecorded)
+}
+
+// digestOf is the SHA-256 of a text, as records have it.
+func digestOf(p []byte) string {
+	sum := sha256.Sum256(p)
+	var b [2 * sha256.Size]byte
+	hex.Encode(b[:], sum[:])
+	return string(b[:])
 }

@@ -96,7 +96,7 @@ func (x *exchange) prepare(b *backend, request func(*backend) (*upstream.Request
 // try sends a request to the addresses of one backend, the least busy first, until one could be reached. The address that answered counts as
 // busy until the caller says otherwise.
 func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *endpoint, *refusal) {
-	bad := refuse(BackendNotReady, "")
+	var bad *refusal
 	path, list := r.Path, leastBusy(a.endpoints)
 	for i := 0; i < len(list); i++ {
 		at := list[i]
@@ -116,6 +116,9 @@ func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *end
 		if bad = x.failure(err); bad.reason != ConnectError || x.spent() {
 			return nil, nil, bad
 		}
+	}
+	if bad == nil {
+		bad = refuse(BackendNotReady, "")
 	}
 	return nil, nil, bad
 }

@@ -49,19 +49,25 @@ func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
 	g.listener, g.l = listener, l
 	g.conns.most = maxConnections
 	g.http = &http.Server{
-		Handler: g, ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,
+		Handler: http.HandlerFunc(g.handle), ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,
 		ConnState: g.conns.changed, ErrorLog: log.New(logWriter{g.log}, "", 0),
 		ConnContext: func(ctx context.Context, c net.Conn) context.Context {
-			return context.WithValue(ctx, connKey{}, g.conns.of(c))
+			return context.WithValue(ctx, connKey{}, c)
 		},
 	}
 	go func() {
 		defer close(g.served)
-		if err := g.http.Serve(l); err != nil && !g.conns.closing.Load() {
+		if err := g.http.Serve(taking{l, g}); err != nil && !g.conns.closing.Load() {
 			g.log.Error(err, "Gate no longer takes connections", "gate", name)
 		}
 	}()
 	return g
+}
+
+// handle takes a request that net/http could read.
+func (g *gateServer) handle(w http.ResponseWriter, r *http.Request) {
+	r.Context().Value(connKey{}).(*conn).handled.Store(true)
+	g.ServeHTTP(w, r)
 }
 
 func (g *gateServer) now() time.Time { return g.server.o.Now() }

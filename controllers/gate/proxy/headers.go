@@ -19,7 +19,13 @@ var cookies = map[string]bool{"Cookie": true, "Set-Cookie": true, "Www-Authentic
 
 // endToEnd gives the headers that go on, sharing their values. A name with an underscore does not: some servers take it for a hyphen.
 func endToEnd(from http.Header, alsoStay map[string]bool) http.Header {
-	to := make(http.Header, len(from)+2)
+	to := make(http.Header, len(from))
+	passOn(to, from, alsoStay)
+	return to
+}
+
+// passOn puts the headers that go on beside those that are there.
+func passOn(to, from http.Header, alsoStay map[string]bool) {
 	named := from["Connection"]
 	for name, values := range from {
 		if stay[name] || alsoStay[name] || strings.IndexByte(name, '_') >= 0 || strings.HasPrefix(name, "X-Mirrorgate-") || nominated(named, name) {
@@ -27,7 +33,6 @@ func endToEnd(from http.Header, alsoStay map[string]bool) http.Header {
 		}
 		to[name] = values
 	}
-	return to
 }
 
 // nominated tells whether Connection names a header as one of this connection.

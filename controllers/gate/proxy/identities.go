@@ -14,6 +14,7 @@ type identities struct {
 	tokens     map[[sha256.Size]byte]*token
 	byID       map[string]*token
 	cgroups    map[string]*WorkloadEntry
+	numbers    map[uint64]*WorkloadEntry // by the number of the cgroup
 	pids       map[int][]*WorkloadEntry
 	instances  map[string]*WorkloadEntry
 }
@@ -30,7 +31,7 @@ const AnonymousName = "system/anonymous"
 func compileIdentities(ids *Identities) (*identities, error) {
 	x := &identities{
 		number: ids.Number, principals: make(map[string]*PrincipalEntry, len(ids.Principals)), tokens: make(map[[sha256.Size]byte]*token, len(ids.Tokens)),
-		byID: make(map[string]*token, len(ids.Tokens)), cgroups: map[string]*WorkloadEntry{}, pids: map[int][]*WorkloadEntry{},
+		byID: make(map[string]*token, len(ids.Tokens)), cgroups: map[string]*WorkloadEntry{}, numbers: map[uint64]*WorkloadEntry{}, pids: map[int][]*WorkloadEntry{},
 		instances: map[string]*WorkloadEntry{},
 	}
 	for i := range ids.Principals {
@@ -52,6 +53,9 @@ func compileIdentities(ids *Identities) (*identities, error) {
 		x.instances[w.Instance] = w
 		if w.Cgroup != "" {
 			x.cgroups[w.Cgroup] = w
+		}
+		if w.CgroupID != 0 {
+			x.numbers[w.CgroupID] = w
 		}
 		x.pids[w.PID] = append(x.pids[w.PID], w)
 	}
@@ -82,9 +86,12 @@ func (x *identities) still(c *caller, now time.Time) bool {
 	return true
 }
 
-// workload finds the instance that a process is of: by its cgroup, else by its pid and inode.
+// workload finds the instance that a process is of: by its cgroup, else by its pid and inode; a pid alone is nobody.
 func (x *identities) workload(p *PeerProcess) *WorkloadEntry {
 	if w := x.cgroups[p.Cgroup]; w != nil && p.Cgroup != "" {
+		return w
+	}
+	if w := x.numbers[p.CgroupID]; w != nil && p.CgroupID != 0 {
 		return w
 	}
 	for _, w := range x.pids[p.PID] {

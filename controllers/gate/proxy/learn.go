@@ -15,6 +15,7 @@ type routeState struct {
 	density float64 // the most input tokens that a byte of text was
 
 	breach atomic.Pointer[breach]
+	turn   int64 // under Cache.mu
 }
 
 // breach is why a route serves nothing any more.

@@ -268,8 +268,8 @@ func (m *meter) sent() {
 // capAt bounds the answer by what was granted.
 func (c *call) capAt(n int64, op *operation, x *exchange) {
 	found := false
-	for _, name := range capNames {
-		value := c.caps[name]
+	for i, name := range capNames {
+		value := c.caps[i]
 		have, err := value.Count()
 		if err != nil {
 			continue
@@ -279,14 +279,9 @@ func (c *call) capAt(n int64, op *operation, x *exchange) {
 			c.set(value.Replace(name, strict.Number(n)), x)
 		}
 	}
-	if found {
-		return
+	if !found {
+		c.set(c.put(op.caps[0], strict.Number(n)), x)
 	}
-	e := c.body.Insert(op.caps[0], strict.Number(n))
-	if null, ok := c.caps[op.caps[0]]; ok {
-		e = null.Replace(op.caps[0], strict.Number(n))
-	}
-	c.set(e, x)
 }
 
 // set makes an edit, in place of one of the gate's that was there.

@@ -135,6 +135,14 @@ func (x *exchange) count(took time.Duration) {
 	}
 }
 
+// countUnread counts what could not be taken for a request.
+func (g *gateServer) countUnread(reason Reason, code int) {
+	g.counters.requests.Add(1)
+	g.counters.refused.Add(1)
+	g.metrics.requests.WithLabelValues(g.name, "", string(reason), status(code)).Inc()
+	g.o.Counted()
+}
+
 // status bounds what a backend may make of a label.
 func status(n int) string {
 	if n < 100 || n > 599 {

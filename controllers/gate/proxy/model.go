@@ -41,8 +41,8 @@ var operations = map[string]*operation{
 type call struct {
 	body  strict.Value
 	model strict.Value
-	// caps that are there, and the place of each.
-	caps    map[string]strict.Value
+	// caps are the values of capNames, of length 0 for one that is not there.
+	caps    [3]strict.Value
 	stream  bool
 	options strict.Value // stream_options
 	wants   bool         // the usage of a stream
@@ -86,9 +86,7 @@ func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
 		if name == "stream_options" {
 			c.options = value
 		}
-		if slices.Contains(capNames, name) {
-			c.addCap(name, value)
-		}
+		c.addCap(name, value)
 		return nil
 	}
 	switch name {
@@ -114,13 +112,15 @@ func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
 }
 
 // capNames bound an answer, each in an operation of its own.
-var capNames = []string{"max_tokens", "max_completion_tokens", "max_output_tokens"}
+var capNames = [...]string{"max_tokens", "max_completion_tokens", "max_output_tokens"}
 
+// addCap notes the value of a cap; of another name it notes nothing.
 func (c *call) addCap(name string, value strict.Value) {
-	if c.caps == nil {
-		c.caps = make(map[string]strict.Value, 1)
+	for i := range capNames {
+		if capNames[i] == name {
+			c.caps[i] = value
+		}
 	}
-	c.caps[name] = value
 }
 
 func (c *call) streamOptions(value strict.Value) error {
@@ -186,14 +186,18 @@ func (c *call) bound(op *operation, x *exchange) {
 		return
 	}
 	found := false
-	for _, name := range capNames {
-		n, err := c.caps[name].Count()
-		if err != nil { // not there, or null
+	for i, name := range capNames {
+		value := c.caps[i]
+		if len(value.Raw) == 0 {
+			continue
+		}
+		n, err := value.Count()
+		if err != nil { // null
 			continue
 		}
 		llm.MaxTokens = max(llm.MaxTokens, n)
 		found = found || slices.Contains(op.caps, name) // the backend of another operation looks past it
-		if value := c.caps[name]; limit > 0 && n > limit {
+		if limit > 0 && n > limit {
 			c.edits = append(c.edits, x.edit(value.Replace(name, strict.Number(limit))))
 			x.rewritten = true
 		}
@@ -203,7 +207,7 @@ func (c *call) bound(op *operation, x *exchange) {
 		llm.MaxTokens = min(llm.MaxTokens, limit)
 	}
 	if fill := r.fill(); !found && fill > 0 {
-		c.put(op.caps[0], strict.Number(fill), x)
+		c.edits = append(c.edits, x.edit(c.put(op.caps[0], strict.Number(fill))))
 		llm.MaxTokens, x.rewritten = fill, true
 	}
 	if op.usage && c.stream && !c.wants {
@@ -219,13 +223,12 @@ func (r *route) fill() int64 {
 	return r.MaxOutputTokens
 }
 
-// put sets a member of the body that is not there, or null.
-func (c *call) put(name string, json []byte, x *exchange) {
-	e := c.body.Insert(name, json)
-	if null, ok := c.caps[name]; ok {
-		e = null.Replace(name, json)
+// put is the edit that sets a member of the body that is not there, or null.
+func (c *call) put(name string, json []byte) strict.Edit {
+	if null := c.caps[slices.Index(capNames[:], name)]; len(null.Raw) > 0 {
+		return null.Replace(name, json)
 	}
-	c.edits = append(c.edits, x.edit(e))
+	return c.body.Insert(name, json)
 }
 
 func (c *call) askForUsage(x *exchange) {
@@ -266,7 +269,7 @@ func serveModel(x *exchange, op *operation) *refusal {
 	if bad != nil {
 		return bad
 	}
-	if _, other := c.renamed(x, plan[0].backend); other {
+	if _, other := x.renames(c, plan[0].backend); other {
 		x.edits = append(x.edits, "model")
 	}
 	if bad := x.record(); bad != nil {
@@ -326,17 +329,20 @@ func (x *exchange) parseCall(op *operation) (*call, *refusal) {
 	return c, nil
 }
 
-// renamed tells whether a backend has another name for the model.
-func (c *call) renamed(x *exchange, b *backend) (string, bool) {
-	name, err := c.model.Text()
-	want := cmp.Or(b.Model, x.in.LLM.Model) // that of the route which it was downgraded to, if it was
-	return want, err == nil && want != name
+// renames gives the name that a backend has for the model, and tells whether the body has another.
+func (x *exchange) renames(c *call, b *backend) (name string, other bool) {
+	said := x.in.LLM.Model
+	name = cmp.Or(b.Model, said) // that of the route which the call was downgraded to, if it was
+	if x.from != nil {
+		said, _ = c.model.Text()
+	}
+	return name, name != said
 }
 
 // request is what goes to a backend: the body as it was validated, with the edits.
 func (c *call) request(x *exchange, b *backend) *upstream.Request {
 	edits := c.edits
-	if name, other := c.renamed(x, b); other {
+	if name, other := x.renames(c, b); other {
 		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(name)))
 	}
 	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, united(edits))}

@@ -67,7 +67,7 @@ func (x *exchange) usable(protocol string) []string {
 // reply writes an answer of the gate's own.
 func (x *exchange) reply(media string, body []byte) {
 	x.answer.begin(x.gate.Audit)
-	x.answer.feed(body)
+	x.answer.feedAll(body)
 	h := x.w.Header()
 	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.Itoa(len(body)))

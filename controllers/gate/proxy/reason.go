@@ -18,6 +18,11 @@ const (
 	CrossSite        Reason = "CrossSite"
 	MethodNotAllowed Reason = "MethodNotAllowed"
 	EncodedBody      Reason = "EncodedBody"
+	BadHead          Reason = "BadHead"
+	HeadTooLarge     Reason = "HeadTooLarge"
+	BadEncoding      Reason = "BadTransferEncoding"
+	BadVersion       Reason = "BadVersion"
+	BadExpectation   Reason = "BadExpectation"
 	Busy             Reason = "Busy"
 	Gone             Reason = "GateGone"
 
@@ -34,10 +39,12 @@ const (
 	NoRoute      Reason = "NoRoute"
 	NoModel      Reason = "NoModel"
 	BodyTooLarge Reason = "BodyTooLarge"
-	BodyBroken   Reason = "BodyBroken"
-	BadMediaType Reason = "BadMediaType"
-	BadJSON      Reason = "BadJSON"
-	BadRequest   Reason = "BadRequest"
+	// UnknownSession: of MCP; 404 has a client begin another.
+	UnknownSession Reason = "UnknownSession"
+	BodyBroken     Reason = "BodyBroken"
+	BadMediaType   Reason = "BadMediaType"
+	BadJSON        Reason = "BadJSON"
+	BadRequest     Reason = "BadRequest"
 
 	RuleAllowed Reason = "RuleAllowed"
 	RuleDenied  Reason = "RuleDenied"
@@ -83,6 +90,11 @@ var reasons = map[Reason]struct {
 	CrossSite:        {1, http.StatusForbidden, "a web page of another site may not call this gate"},
 	MethodNotAllowed: {1, http.StatusMethodNotAllowed, "the method is not allowed here"},
 	EncodedBody:      {1, http.StatusUnsupportedMediaType, "compressed bodies are not taken; send it as it is"},
+	BadHead:          {1, http.StatusBadRequest, "the head of the request is malformed"},
+	HeadTooLarge:     {1, http.StatusRequestHeaderFieldsTooLarge, "the head of the request is larger than 64 KiB"},
+	BadEncoding:      {1, http.StatusNotImplemented, "the only transfer encoding that is taken is chunked, once"},
+	BadVersion:       {1, http.StatusHTTPVersionNotSupported, "HTTP/1.1 and HTTP/1.0 are spoken here"},
+	BadExpectation:   {1, http.StatusExpectationFailed, "the only expectation that is met is 100-continue"},
 	Busy:             {1, http.StatusServiceUnavailable, "the gate has as many requests as it takes at once; try again"},
 	Gone:             {1, http.StatusServiceUnavailable, "this gate is no longer served"},
 
@@ -96,13 +108,14 @@ var reasons = map[Reason]struct {
 	UnknownPrincipal:     {2, http.StatusUnauthorized, "there is no such principal"},
 	Revoked:              {2, http.StatusUnauthorized, "the credentials were revoked meanwhile"},
 
-	NoRoute:      {3, http.StatusNotFound, "no route serves this path"},
-	NoModel:      {3, http.StatusNotFound, "no route serves this model"},
-	BodyTooLarge: {3, http.StatusRequestEntityTooLarge, "the body is larger than the gate takes"},
-	BodyBroken:   {3, http.StatusBadRequest, "the body ended early, came too slowly or was malformed"},
-	BadMediaType: {3, http.StatusUnsupportedMediaType, "the body must be application/json"},
-	BadJSON:      {3, http.StatusBadRequest, "the body is no JSON that can be read in one way only"},
-	BadRequest:   {3, http.StatusBadRequest, "the request is malformed"},
+	NoRoute:        {3, http.StatusNotFound, "no route serves this path"},
+	NoModel:        {3, http.StatusNotFound, "no route serves this model"},
+	UnknownSession: {3, http.StatusNotFound, "there is no such session of this principal; begin another with initialize"},
+	BodyTooLarge:   {3, http.StatusRequestEntityTooLarge, "the body is larger than the gate takes"},
+	BodyBroken:     {3, http.StatusBadRequest, "the body ended early, came too slowly or was malformed"},
+	BadMediaType:   {3, http.StatusUnsupportedMediaType, "the body must be application/json"},
+	BadJSON:        {3, http.StatusBadRequest, "the body is no JSON that can be read in one way only"},
+	BadRequest:     {3, http.StatusBadRequest, "the request is malformed"},
 
 	RuleAllowed: {4, http.StatusOK, "a rule allows it"},
 	RuleDenied:  {4, http.StatusForbidden, "a rule denies it"},

@@ -80,9 +80,7 @@ func (r *relay) head(length int64) {
 	if r.route.Protocol == HTTP { // an application behind it speaks with its own clients
 		own = nil
 	}
-	for name, values := range endToEnd(r.resp.Header, own) {
-		h[name] = values
-	}
+	passOn(h, r.resp.Header, own)
 	if h["Content-Type"] == nil {
 		h["Content-Type"] = nil // or the server would guess one
 	}
@@ -113,7 +111,7 @@ func (r *relay) whole() *refusal {
 	if bad != nil {
 		return bad
 	}
-	r.answer.feed(buf)
+	r.answer.feedAll(buf)
 	r.head(int64(len(buf)))
 	r.write(buf)
 	return nil

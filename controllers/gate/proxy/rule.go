@@ -13,7 +13,7 @@ import (
 type rule struct {
 	*RuleConfig
 	order   int // in which it is tried
-	when    *expr.Program
+	when    *condition
 	filters Filters // of a rule that filters
 	counter *counter
 }
@@ -65,7 +65,7 @@ func (r *rule) match(in *Input) (Miss, error) {
 	case r.when == nil:
 		return Matched, nil
 	}
-	ok, err := r.when.Eval(&in.Vars)
+	ok, err := r.when.eval(&in.Vars)
 	switch {
 	case err != nil:
 		return MissError, err
@@ -116,26 +116,20 @@ func fitsAny(patterns []string, name string) bool {
 	})
 }
 
-// compileRule makes a rule ready. The error names it and its place.
-func (x *compiled) compileRule(c *RuleConfig, order int, errs map[string]error, cache *Cache) (*rule, error) {
-	r := &rule{RuleConfig: c, order: order}
+// compile makes a rule ready, but for its condition. The error names it and its place.
+func (r *rule) compile(c *RuleConfig, order int, cache *Cache) error {
+	r.RuleConfig, r.order = c, order
 	if c.Action != "" && c.Action != "Allow" && c.Action != "Deny" || (c.Action == "") == (len(c.Filters) == 0) {
-		return nil, fmt.Errorf("%s must either allow, deny or filter", c.title())
-	}
-	if c.When != "" {
-		if err := errs[c.When]; err != nil {
-			return nil, fmt.Errorf("the condition of %s does not compile: %w", c.title(), err)
-		}
-		r.when = x.programs[c.When]
+		return fmt.Errorf("%s must either allow, deny or filter", c.title())
 	}
 	if len(c.Filters) > 0 {
 		f, err := cache.filters(c.Filters)
 		if err != nil {
-			return nil, fmt.Errorf("the filters of %s do not compile: %w", c.title(), err)
+			return fmt.Errorf("the filters of %s do not compile: %w", c.title(), err)
 		}
 		r.filters = f
 	}
-	return r, nil
+	return nil
 }
 
 // title names a rule and the place that declares it.

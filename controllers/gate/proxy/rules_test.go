@@ -195,3 +195,35 @@ var _ = Describe("A request id", func() {
 		Expect(proxy.NewRequestID(now) < proxy.NewRequestID(now.Add(time.Millisecond))).To(BeTrue())
 	})
 })
+
+var _ = Describe("A config that was in force before", func() {
+	It("is taken up without compiling it, and refuses where a condition does not compile after all", func() {
+		w := newWorld("127.0.0.1:1", func(w *world) {
+			w.config.Proven = true
+			w.gate().Rules = append(w.gate().Rules, deny("gone", func(r *proxy.RuleConfig) { r.Priority, r.When = 1, `request.nothing == 1` }))
+		})
+		r := w.ask(chat)
+		Expect(r.StatusCode).To(Equal(403))
+		Expect(r.reason()).To(Equal("RuleError"))
+		Expect(w.records(r.id(), 1)[0].Rule).To(Equal("gone"))
+		next := *w.config
+		next.Proven = false
+		Expect(w.server.Update(&next, nil, nil)).To(MatchError(ContainSubstring(`the condition of rule "gone" does not compile`)))
+	})
+
+	It("decides as one that is compiled at once, headers and arguments too", func() {
+		for _, when := range []string{`request.headers["x-a"] == "1"`, `mcp.arguments.path == "/b"`, `has(mcp.arguments.path)`, `mcp.?arguments.path.hasValue()`,
+			`llm.maxTokens == 100`} {
+			c := &proxy.Config{Proven: true, Gates: []proxy.GateConfig{{Name: "front", Rules: []proxy.RuleConfig{allow("a", func(r *proxy.RuleConfig) { r.When = when })}}}}
+			v, err := proxy.Compile(c, &proxy.Endpoints{}, &proxy.Identities{}, proxy.NewCache())
+			Expect(err).NotTo(HaveOccurred())
+			headers, arguments := v.LooksAt("front")
+			Expect(headers).To(Equal(strings.Contains(when, "request.headers")), when)
+			Expect(arguments).To(Equal(strings.Contains(when, "arguments")), when)
+			allowed, _, _ := proxy.Decide(v, input(func(in *proxy.Input) {
+				in.Request.Headers, in.MCP.Arguments = map[string]string{"x-a": "1"}, map[string]any{"path": "/b"}
+			}))
+			Expect(allowed).To(BeTrue(), when)
+		}
+	})
+})

@@ -37,6 +37,10 @@ func serveMCP(x *exchange) *refusal {
 		x.w.Header().Set("Allow", "GET, POST, DELETE")
 		return refuse(MethodNotAllowed, "")
 	}
+	session, bad := x.session()
+	if bad != nil {
+		return bad
+	}
 	x.operation(op)
 	x.ended(3)
 	if bad := x.decideOperation(op); bad != nil {
@@ -49,7 +53,7 @@ func serveMCP(x *exchange) *refusal {
 	if op.Filtered || x.endless {
 		x.lists = func(media string) AnswerFilter { return newListFilter(media, x.mayUse) }
 	}
-	return x.sendMessage(edits)
+	return x.sendMessage(edits, session)
 }
 
 // message reads what a POST asks for.
@@ -109,8 +113,8 @@ func (x *exchange) filterMessage() ([]strict.Edit, *refusal) {
 	return x.filter(v)
 }
 
-// sendMessage is stages 6 to 9.
-func (x *exchange) sendMessage(edits []strict.Edit) *refusal {
+// sendMessage is stages 6 to 9. session is the server's name of it.
+func (x *exchange) sendMessage(edits []strict.Edit, session string) *refusal {
 	plan, bad := x.choose()
 	if bad != nil {
 		return bad
@@ -129,12 +133,17 @@ func (x *exchange) sendMessage(edits []strict.Edit) *refusal {
 		body = strict.Apply(x.body, edits)
 	}
 	resp, at, bad := x.forward(plan, func(b *backend) (*upstream.Request, error) {
-		return &upstream.Request{Method: x.r.Method, Path: x.pathAt(b), Header: x.header(), Body: body}, nil
+		header := x.header()
+		if session != "" {
+			header[sessionHeader] = []string{session}
+		}
+		return &upstream.Request{Method: x.r.Method, Path: x.pathAt(b), Header: header, Body: body}, nil
 	})
 	if bad != nil {
 		return bad
 	}
 	defer at.busy.Add(-1)
+	x.given(resp.Header)
 	return x.relay(resp, false)
 }
 

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,19 +34,23 @@ type Options struct {
 	Ledger Ledger
 	// Stopped is called when a route was stopped because a backend broke its bounds; Running tells which. Default: nobody is told.
 	Stopped func()
+	// SessionKey is what names of MCP sessions are bound with to whom they were given, 32 bytes that nobody else knows; sessions end with it.
+	// Default: a random one, which ends with the server.
+	SessionKey []byte
 	// Counted is called after each request, when Counts has changed. Default: nobody is told.
 	Counted func()
 }
 
 // Server is the data plane. Update says what it serves; Serve serves it.
 type Server struct {
-	o       Options
-	cache   *Cache
-	metrics *metrics
-	secrets secrets
-	active  active
-	view    atomic.Pointer[View]
-	ledger  atomic.Pointer[Ledger] // nil for none
+	ledger   atomic.Pointer[Ledger] // nil for none
+	o        Options
+	cache    *Cache
+	metrics  *metrics
+	secrets  secrets
+	sessions sessions
+	active   active
+	view     atomic.Pointer[View]
 
 	draining atomic.Bool
 	// mu guards updates, listeners and fronts.
@@ -72,7 +77,11 @@ func New(o Options) *Server {
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
-	s := &Server{o: o, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
+	if len(o.SessionKey) == 0 {
+		o.SessionKey = make([]byte, 32)
+		_, _ = rand.Read(o.SessionKey) // it never fails
+	}
+	s := &Server{o: o, sessions: sessions{o.SessionKey}, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
 		retired: map[*fronted]bool{}, ended: make(chan struct{})}
 	s.SetLedger(o.Ledger)
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
@@ -102,7 +111,7 @@ func (s *Server) Update(c *Config, e *Endpoints, ids *Identities) error {
 		s.active.end(next.identities, s.o.Now())
 	}
 	if c != nil || e != nil {
-		s.cache.keep(next.compiled, next.used())
+		s.cache.keep(next.turn, next.used())
 	}
 	if c != nil {
 		s.o.Audit.SetSync(slices.ContainsFunc(c.Gates, func(g GateConfig) bool { return g.Durable }))
@@ -210,6 +219,11 @@ func (s *Server) Serve(ctx context.Context, listeners map[string]net.Listener) e
 	s.serving = true
 	s.arrange()
 	s.mu.Unlock()
+	warm, cool := context.WithCancel(ctx)
+	var warming sync.WaitGroup
+	defer warming.Wait()
+	defer cool()
+	warming.Go(func() { s.warm(warm) })
 	select {
 	case <-s.ended:
 		return nil

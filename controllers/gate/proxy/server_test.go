@@ -93,7 +93,7 @@ var _ = Describe("Identities", func() {
 		peer := &proxy.PeerProcess{}
 		w := newWorld(m.address(), func(w *world) {
 			w.gate().PeerCredentials = true
-			w.who.Workloads = []proxy.WorkloadEntry{{Instance: "a-1", Principal: "coder", Cgroup: "/a-1", PID: 7, Inode: 70},
+			w.who.Workloads = []proxy.WorkloadEntry{{Instance: "a-1", Principal: "coder", Cgroup: "/a-1", CgroupID: 700, PID: 7, Inode: 70},
 				{Instance: "b-1", Principal: "scout", PID: 8, Inode: 80}, {Instance: "c-1", Principal: "coder", PID: 9}}
 		})
 		s := proxy.New(proxy.Options{Audit: w.book, Client: &upstream.Client{}, Peer: func(net.Conn) *proxy.PeerProcess { return peer }})
@@ -124,6 +124,8 @@ var _ = Describe("Identities", func() {
 			return records[0].Instance + " " + records[0].Reason
 		}
 		Expect(asks(proxy.PeerProcess{PID: 99, Cgroup: "/a-1"})).To(Equal("a-1 RuleAllowed"))
+		Expect(asks(proxy.PeerProcess{CgroupID: 700})).To(Equal("a-1 RuleAllowed"))
+		Expect(asks(proxy.PeerProcess{CgroupID: 1})).To(Equal(" NoCredentials"))
 		Expect(asks(proxy.PeerProcess{PID: 8, Inode: 80})).To(Equal("b-1 NoRule"))
 		Expect(asks(proxy.PeerProcess{PID: 8, Inode: 81})).To(Equal(" NoCredentials"))
 		Expect(asks(proxy.PeerProcess{PID: 9})).To(Equal(" NoCredentials"))

@@ -1,6 +1,10 @@
 package proxy
 
-import "mirroros.dev/mirroros/controllers/gate/proxy/strict"
+import (
+	"bytes"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
+)
 
 // usage is what a backend says that a call took. Of what it does not say, or not as a whole number from 0 on, nothing is known.
 type usage struct {
@@ -80,24 +84,26 @@ type tap struct {
 	// last is the string that was read last at depth 1 or 2, as far as it may be the word; key tells that a colon followed it.
 	last []byte
 	key  bool
+	word [len("usage") + 1]byte // the memory of last
 	// taken is the usage object so far; from is the depth at which it began.
 	taken []byte
 	from  int
 }
 
 func (t *tap) feed(p []byte) {
-	for i := 0; i < len(p); i++ {
-		c := p[i]
-		if t.from > 0 && len(t.taken) <= maxUsage {
-			t.taken = append(t.taken, c)
-		}
+	for i := 0; i < len(p); {
 		if t.string {
-			t.inString(c)
+			n := t.inString(p[i:])
+			t.keep(p[i : i+n])
+			i += n
 			continue
 		}
+		c := p[i]
+		t.keep(p[i : i+1])
+		i++
 		switch c {
 		case '"':
-			t.string, t.last, t.key = true, t.last[:0], false
+			t.string, t.last, t.key = true, t.word[:0], false
 		case ':':
 			t.key = t.depth <= 2 && string(t.last) == "usage"
 		case ' ', '\n', '\r', '\t':
@@ -121,20 +127,51 @@ func (t *tap) feed(p []byte) {
 	}
 }
 
-func (t *tap) inString(c byte) {
-	switch {
-	case t.escape:
-		t.escape = false
-	case c == '\\':
-		t.escape = true
-	case c == '"':
-		t.string = false
-		return
-	}
-	if t.depth <= 2 && len(t.last) <= len("usage") {
-		t.last = append(t.last, c)
+// keep is for what may be of the usage object.
+func (t *tap) keep(p []byte) {
+	if t.from > 0 && len(t.taken) <= maxUsage {
+		t.taken = append(t.taken, p...)
 	}
 }
 
+// inString goes on in a string, to its end or that of the piece, and gives how much of the piece that is.
+func (t *tap) inString(p []byte) int {
+	for i := 0; i < len(p); i++ {
+		notes := t.depth <= 2 && len(t.last) < len(t.word)
+		if !notes && !t.escape { // nothing counts but the end
+			if n := plain(p[i:]); n > 0 {
+				i += n - 1
+				continue
+			}
+		}
+		c := p[i]
+		switch {
+		case t.escape:
+			t.escape = false
+		case c == '\\':
+			t.escape = true
+		case c == '"':
+			t.string = false
+			return i + 1
+		}
+		if notes {
+			t.last = append(t.last, c)
+		}
+	}
+	return len(p)
+}
+
+// plain is how much of a string comes before a quote or a backslash. It looks ahead a little at a time: an answer may be nothing but those.
+func plain(p []byte) int {
+	p = p[:min(len(p), 256)]
+	if n := bytes.IndexByte(p, '"'); n >= 0 {
+		p = p[:n]
+	}
+	if n := bytes.IndexByte(p, '\\'); n >= 0 {
+		return n
+	}
+	return len(p)
+}
+
 // reset is for the next text.
-func (t *tap) reset() { *t = tap{usage: t.usage, last: t.last[:0], taken: t.taken[:0]} }
+func (t *tap) reset() { *t = tap{usage: t.usage, taken: t.taken[:0]} }

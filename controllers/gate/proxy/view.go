@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"mirroros.dev/mirroros/specs/expr"
 )
 
 // View is all that requests are decided under: a config, the addresses that may serve and who may call. It is never changed; a request
@@ -20,14 +18,10 @@ type View struct {
 type compiled struct {
 	config *Config
 	gates  map[string]*gate
-	// programs, rules and addresses are what the config needs of a cache.
-	programs         map[string]*expr.Program
-	rules, addresses map[string]bool
-	routes           map[routeName]bool
+	// turn and addresses are what a cache keeps for the config.
+	turn      int64
+	addresses map[string]bool
 }
-
-// routeName is a route at its gate.
-type routeName struct{ gate, route string }
 
 // gate is a compiled gate.
 type gate struct {
@@ -87,40 +81,55 @@ func Compile(c *Config, e *Endpoints, ids *Identities, cache *Cache) (*View, err
 }
 
 func compileConfig(c *Config, cache *Cache) (*compiled, error) {
-	x := &compiled{config: c, gates: make(map[string]*gate, len(c.Gates)), rules: map[string]bool{}, addresses: map[string]bool{},
-		routes: map[routeName]bool{}}
-	texts := map[string]bool{}
+	x := &compiled{config: c, gates: make(map[string]*gate, len(c.Gates)), addresses: map[string]bool{}}
+	gates := make([]*gate, len(c.Gates))
 	for i := range c.Gates {
-		for j := range c.Gates[i].Rules {
-			if r := &c.Gates[i].Rules[j]; r.When != "" {
-				texts[r.When] = true
-			}
-		}
-	}
-	programs, errs := cache.compile(texts)
-	x.programs = programs
-	for i := range c.Gates {
-		g, err := x.compileGate(&c.Gates[i], errs, cache)
+		g, err := x.compileGate(&c.Gates[i], cache)
 		if err != nil {
 			return nil, fmt.Errorf("cannot compile gate %q: %w", c.Gates[i].Name, err)
 		}
 		if x.gates[g.Name] != nil {
 			return nil, fmt.Errorf("cannot compile gate %q: it is there twice", g.Name)
 		}
-		x.gates[g.Name] = g
+		x.gates[g.Name], gates[i] = g, g
+	}
+	var fresh []*condition
+	x.turn, fresh = cache.of(gates)
+	if !c.Proven {
+		compileAll(fresh)
+	}
+	for _, g := range gates {
+		if err := g.conditions(c.Proven); err != nil {
+			return nil, fmt.Errorf("cannot compile gate %q: %w", g.Name, err)
+		}
 	}
 	return x, nil
 }
 
-func (x *compiled) compileGate(c *GateConfig, errs map[string]error, cache *Cache) (*gate, error) {
+// conditions notes what the conditions look at. The error is that of one that does not compile, unless that is proven.
+func (g *gate) conditions(proven bool) error {
+	for _, r := range g.rules {
+		if r.when == nil {
+			continue
+		}
+		g.usesHeaders, g.usesArguments = g.usesHeaders || r.when.headers, g.usesArguments || r.when.arguments
+		if proven {
+			continue
+		}
+		if err := r.when.compile(); err != nil {
+			return fmt.Errorf("the condition of %s does not compile: %w", r.title(), err)
+		}
+	}
+	return nil
+}
+
+func (x *compiled) compileGate(c *GateConfig, cache *Cache) (*gate, error) {
 	g := &gate{GateConfig: c, number: x.config.Number, routes: make(map[string]*route, len(c.Routes)), models: map[string]*models{}}
 	for i := range c.Routes {
 		r, err := compileRoute(&c.Routes[i], cache)
 		if err != nil {
 			return nil, fmt.Errorf("route %q: %w", c.Routes[i].Name, err)
 		}
-		at := routeName{c.Name, r.Name}
-		r.state, x.routes[at] = cache.stateOf(at), true
 		if err := g.add(r); err != nil {
 			return nil, fmt.Errorf("route %q: %w", r.Name, err)
 		}
@@ -131,38 +140,35 @@ func (x *compiled) compileGate(c *GateConfig, errs map[string]error, cache *Cach
 		}
 	}
 	g.sort()
-	if err := g.compileRules(x, errs, cache); err != nil {
+	if err := g.compileRules(cache); err != nil {
 		return nil, err
 	}
 	return g, nil
 }
 
 // compileRules sorts rules as they are tried, whatever order they come in.
-func (g *gate) compileRules(x *compiled, errs map[string]error, cache *Cache) error {
+func (g *gate) compileRules(cache *Cache) error {
 	sorted := make([]*RuleConfig, len(g.GateConfig.Rules))
 	for i := range g.GateConfig.Rules {
 		sorted[i] = &g.GateConfig.Rules[i]
 	}
-	slices.SortStableFunc(sorted, byOrder)
+	if !slices.IsSortedFunc(sorted, byOrder) {
+		slices.SortStableFunc(sorted, byOrder)
+	}
+	rules := make([]rule, len(sorted))
 	g.rules = make([]*rule, len(sorted))
-	texts := map[string]bool{}
+	var deciding, filtering []*rule
 	for i, c := range sorted {
-		r, err := x.compileRule(c, i, errs, cache)
-		if err != nil {
+		r := &rules[i]
+		if err := r.compile(c, i, cache); err != nil {
 			return err
 		}
-		g.rules[i], x.rules[c.Name] = r, true
-		if c.When != "" {
-			texts[c.When] = true
+		if g.rules[i] = r; r.decides() {
+			deciding = append(deciding, r)
+		} else {
+			filtering = append(filtering, r)
 		}
 	}
-	cache.count(g.rules)
-	for text := range texts {
-		g.usesHeaders = g.usesHeaders || x.programs[text].Uses("request.headers")
-		g.usesArguments = g.usesArguments || x.programs[text].Uses("mcp.arguments")
-	}
-	filters := func(r *rule) bool { return !r.decides() }
-	g.deciding = indexOf(slices.DeleteFunc(slices.Clone(g.rules), filters))
-	g.filtering = indexOf(slices.DeleteFunc(slices.Clone(g.rules), (*rule).decides))
+	g.deciding, g.filtering = indexOf(deciding), indexOf(filtering)
 	return nil
 }

@@ -15,10 +15,37 @@ import (
 func (r *Runner) adopt() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	claims, err := r.readClaims()
+	if err != nil {
+		return err
+	}
+	for id, c := range r.lostRuns(claims) {
+		delete(claims, id) // or what runs would be killed as something that an ended run left
+		r.takeLost(c)
+	}
+	for id, all := range claims {
+		p, err := r.lastRun(all)
+		if err != nil {
+			return err
+		}
+		if p == nil { // no run ever took place
+			os.Remove(r.file(id))
+			continue
+		}
+		r.procs[p.ID] = p
+	}
+	r.told, r.table = nil, nil // they are listed
+	r.sweep()
+	return nil
+}
+
+// readClaims reads the claim files of all instances.
+func (r *Runner) readClaims() (map[string][]*claim, error) {
 	entries, err := os.ReadDir(r.claims)
 	if err != nil {
-		return fmt.Errorf("cannot read the claims: %w", err)
+		return nil, fmt.Errorf("cannot read the claims: %w", err)
 	}
+	claims := make(map[string][]*claim, len(entries))
 	for _, e := range entries {
 		file := r.claims + "/" + e.Name()
 		if strings.HasPrefix(e.Name(), ".") { // it did not become a claim
@@ -27,22 +54,11 @@ func (r *Runner) adopt() error {
 		}
 		data, err := os.ReadFile(file)
 		if err != nil {
-			return fmt.Errorf("cannot read claim %q: %w", file, err)
+			return nil, fmt.Errorf("cannot read claim %q: %w", file, err)
 		}
-		p, err := r.lastRun(parseClaims(data))
-		if err != nil {
-			return err
-		}
-		if p == nil { // no run ever took place
-			os.Remove(file)
-			continue
-		}
-		r.procs[p.ID] = p
+		claims[e.Name()] = parseClaims(data)
 	}
-	r.takeLost()
-	r.told, r.table = nil, nil // they are listed
-	r.sweep()
-	return nil
+	return claims, nil
 }
 
 // lastRun gives the last run that took place. Those before it have ended: the next one is not begun sooner.

@@ -55,6 +55,15 @@ type claim struct {
 // name is the run's name, and its cgroup's.
 func (c *claim) name() string { return c.ID + "." + strconv.Itoa(c.Attempt) }
 
+// number is the kernel's of its cgroup; 0 where there is none.
+func (c *claim) number() uint64 {
+	var st syscall.Stat_t
+	if c.home != 0 || c.Cgroup == "" || syscall.Stat(c.Cgroup, &st) != nil {
+		return c.home
+	}
+	return uint64(st.Ino)
+}
+
 // header is the first piece.
 func (c *claim) header() []byte {
 	b, err := json.Marshal(c)

@@ -16,6 +16,10 @@
 // A pid alone is never an identity. Adoption opens a pidfd, then compares the pidfs inode (the start time where there is no
 // pidfs) with the claim of the same boot. Signals go through the pidfd.
 //
+// A lost claim (a removed directory, an older state put back) makes no second copy: what runs is known again by its cgroup's name, or by
+// the variable MIRROROS_CLAIM that mirrorguard exec gives it. Its note is lost. A program that writes over its first environment, to show a
+// title in ps, or that nobody may look into, is known by its cgroup alone.
+//
 // The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else its
 // process group and session, and the daemons that left both but have the instance's mark in their environment (Options.Mark).
 //

@@ -22,7 +22,7 @@ func (r *Runner) startHelped(s Spec, c *claim, _ int) (int, error) {
 	attr, pidfd := attributes(s)
 	attr.Dir = "/"
 	attr.Files = append(attr.Files, uintptr(pipe[1]))
-	_, err := fork(r.o.Guard, helperArgs(s, r.file(s.ID), c.Started), attr)
+	_, err := fork(r.o.Guard, helperArgs(s, c, r.file(s.ID)), attr)
 	unix.Close(pipe[1])
 	if errors.Is(err, unix.E2BIG) {
 		return -1, explain(s, "", err)
@@ -38,12 +38,12 @@ func (r *Runner) startHelped(s Spec, c *claim, _ int) (int, error) {
 }
 
 // helperArgs is mirrorguard's command line. It keeps the operator's user until it has claimed.
-func helperArgs(s Spec, file string, started int64) []string {
-	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s)}
+func helperArgs(s Spec, c *claim, file string) []string {
+	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s), "-m", c.mark(file)}
 	if c := s.Credential; c != nil {
 		args = append(args, "-u", userWord(c))
 	}
-	return append(append(args, file, strconv.FormatInt(started, 10), "--", s.Path), s.Argv...)
+	return append(append(args, file, strconv.FormatInt(c.Started, 10), "--", s.Path), s.Argv...)
 }
 
 // userWord is UID:GID:GROUPS, as mirrorguard takes it.

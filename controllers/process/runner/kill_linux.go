@@ -163,6 +163,7 @@ func (r *Runner) killSession(p *proc) int {
 			continue
 		}
 		switch hit, sure := r.marked(s.pid, p.ID); {
+		case hit && !r.ofUs(s.pid): // an instance of that name of another operator, which is away
 		case hit:
 			kill(s)
 		case !sure && s.age() < beforeExec:
@@ -208,6 +209,12 @@ func (r *Runner) marked(pid int, id string) (hit, sure bool) {
 		return false, false
 	}
 	return err == nil && strings.Contains("\x00"+string(env), "\x00"+r.o.Mark+"="+id+"\x00"), true
+}
+
+// ofUs tells whether a process with the mark of an instance is one of this state directory, as far as it says.
+func (r *Runner) ofUs(pid int) bool {
+	m, ok := markOf(pid)
+	return !ok || r.ours(m.file)
 }
 
 // killMembers kills what lives in the run's cgroup. The kernel tells through cgroup.events when it is empty.

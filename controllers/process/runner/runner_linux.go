@@ -69,7 +69,7 @@ type proc struct {
 func newProc(c *claim) *proc {
 	return &proc{
 		Instance: Instance{
-			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid,
+			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid, Cgroup: c.number(),
 			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), StartedAwake: time.Duration(c.Awake),
 			Announced: c.announced.wall, AnnouncedAwake: c.announced.awake, Stopping: c.stopping.wall, StoppingAwake: c.stopping.awake,
 		},
@@ -172,7 +172,7 @@ func (r *Runner) List() []Instance {
 	defer r.mu.Unlock()
 	all := make([]Instance, 0, len(r.procs))
 	for _, p := range r.procs {
-		all = append(all, p.Instance)
+		all = append(all, p.known())
 	}
 	slices.SortFunc(all, func(a, b Instance) int { return strings.Compare(a.ID, b.ID) })
 	return all
@@ -183,9 +183,16 @@ func (r *Runner) Get(id string) (Instance, bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if p := r.procs[id]; p != nil {
-		return p.Instance, true
+		return p.known(), true
 	}
 	return Instance{}, false
+}
+
+// known is what others are told of a run.
+func (p *proc) known() Instance {
+	i := p.Instance
+	i.Inode = p.ident.ino
+	return i
 }
 
 // Forget removes what is kept of an ended run: claim, exit record, cgroup.

@@ -69,6 +69,9 @@ type Instance struct {
 
 	// PID of the main process; 0 before it is known.
 	PID int
+	// Inode is that of a pidfd of the main process, and Cgroup the kernel's number of the run's cgroup, which is its directory's inode.
+	// 0 where there is none.
+	Inode, Cgroup uint64
 	// Started is wall time. Boot is the boot clock's reading at the start, for ages that do not follow steps of the wall clock, and
 	// StartedAwake that of the awake clock, for deadlines: [AwakeAt]. It is 0 when it is not known, or of another boot.
 	Started      time.Time

@@ -26,13 +26,9 @@ import (
 	"mirroros.dev/mirroros/reconcile/audit"
 )
 
-// child starts this program again in a role, and reads the address that it serves.
-func child(args ...string) (*exec.Cmd, string, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, "", err
-	}
-	c := exec.Command(self, args...)
+// child starts this program, or another build of it, in a role, and reads the address that it serves.
+func child(program string, args ...string) (*exec.Cmd, string, error) {
+	c := exec.Command(program, args...)
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -125,7 +121,12 @@ func serveGate(backend, dir string, sync bool, cpu string) error {
 		if err := pprof.StartCPUProfile(f); err != nil {
 			return err
 		}
-		defer pprof.StopCPUProfile()
+		defer func() {
+			pprof.StopCPUProfile()
+			if err := writeAllocations(cpu + strconv.FormatBool(sync) + ".allocs"); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+			}
+		}()
 	}
 	log, err := audit.Open(audit.Options{Dir: dir, Writer: "gate", KeyFile: dir + ".key", Sync: sync})
 	if err != nil {
@@ -141,6 +142,15 @@ func serveGate(backend, dir string, sync bool, cpu string) error {
 	err = s.Serve(ctx, map[string]net.Listener{"front": listen()})
 	client.Close()
 	return errors.Join(err, log.Close())
+}
+
+// writeAllocations says what was allocated, and where.
+func writeAllocations(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
 }
 
 // resident is the memory of a process, in MiB.

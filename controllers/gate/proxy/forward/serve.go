@@ -23,8 +23,8 @@ type Port struct {
 	Failed func(error)
 }
 
-// ServeHTTP forwards one request. Addresses that cannot be reached are passed over. With none left the answer is 503, and 502 when a backend
-// broke off before its answer began.
+// ServeHTTP forwards one request. Addresses that cannot be reached are passed over, and for a request that only looks also those that broke
+// off before their answer began (RFC 9110, section 9.2.2). With none left the answer is 503, and 502 when a backend broke off.
 func (p *Port) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	out, err := Request(w, r, EndToEnd(r.Header))
 	if err != nil {
@@ -63,7 +63,7 @@ func (p *Port) first(r *http.Request, out *upstream.Request) (*upstream.Response
 			return resp, nil
 		}
 		var e *upstream.Error
-		if !errors.As(err, &e) || e.Phase != upstream.Connecting || r.Context().Err() != nil {
+		if !errors.As(err, &e) || e.Phase != upstream.Connecting && (e.Timeout || !looks(out)) || r.Context().Err() != nil {
 			return nil, err
 		}
 		if b, ok := out.Stream.(*Body); ok && b.Touched() {
@@ -72,6 +72,12 @@ func (p *Port) first(r *http.Request, out *upstream.Request) (*upstream.Response
 		p.failed(err)
 	}
 	return nil, err
+}
+
+// looks tells whether a request only looks, so that to send it twice does what to send it once does.
+func looks(r *upstream.Request) bool {
+	return (r.Method == http.MethodGet || r.Method == http.MethodHead || r.Method == http.MethodOptions) &&
+		len(r.Body) == 0 && r.Stream == nil && r.Upgrade == ""
 }
 
 func (p *Port) failed(err error) {

@@ -36,6 +36,9 @@ func join(ctx context.Context, w http.ResponseWriter, status int, header http.He
 		to.Conn.Close()
 		return tunnel.Moved{}, fmt.Errorf("cannot take the client's connection over: %w", err)
 	}
+	if p, ok := client.(interface{ Below() net.Conn }); ok {
+		client = p.Below() // which can be spliced
+	}
 	_ = client.SetDeadline(time.Time{})
 	if err := writeHead(rw.Writer, status, header); err != nil {
 		client.Close()

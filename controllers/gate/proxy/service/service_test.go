@@ -221,6 +221,28 @@ var _ = Describe("A port of HTTP", func() {
 		}),
 	)
 
+	It("asks another instance when one breaks off before its answer, but only what does no more when it is done twice", func() {
+		var asked atomic.Int64
+		dies := instance("dies", func(http.ResponseWriter, *http.Request) {
+			asked.Add(1)
+			panic(http.ErrAbortHandler)
+		})
+		_, address, _ := port(service.HTTP, dies, dies, instance("lives", nil))
+		c := client()
+		for range 6 {
+			Expect(who(c, address)).To(Equal("lives"))
+		}
+		Expect(asked.Load()).To(BeNumerically(">", 0))
+		statuses := []int{}
+		for range 3 { // each has its turn as the first
+			resp, err := c.Post("http://"+address, "text/plain", strings.NewReader("once"))
+			Expect(err).NotTo(HaveOccurred())
+			resp.Body.Close()
+			statuses = append(statuses, resp.StatusCode)
+		}
+		Expect(statuses).To(ConsistOf(502, 502, 200))
+	})
+
 	It("breaks an answer off that the instance breaks off", func() {
 		_, address, _ := port(service.HTTP, rawInstance(func(c net.Conn, r *bufio.Reader) {
 			http.ReadRequest(r)

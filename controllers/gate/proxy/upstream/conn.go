@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -16,8 +17,9 @@ var buffers = sync.Pool{New: func() any { b := make([]byte, bufSize); return &b 
 // conn is one connection to a backend. It has a buffer only while it is in use.
 type conn struct {
 	net.Conn
-	// tcp is the connection below TLS, or Conn itself.
+	// tcp is the connection below TLS and deadlines, raw its descriptor.
 	tcp *net.TCPConn
+	raw syscall.RawConn
 	// written counts the bytes given to tcp.
 	written *int64
 	// reused: it has served a request before.

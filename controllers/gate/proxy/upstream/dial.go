@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/patient"
 )
 
 // dial opens a connection. Only addresses of TCP are known; no proxy of the environment is asked.
@@ -26,14 +28,14 @@ func (cl *Client) dial(ctx context.Context, t Target, limit time.Duration) (*con
 		return nil, err
 	}
 	tcp := raw.(*net.TCPConn)
-	c := &conn{Conn: tcp, tcp: tcp, written: new(int64)}
-	if t.Scheme == "https" {
-		if c.Conn, err = cl.secure(ctx, t, counting{tcp, c.written}); err != nil {
-			tcp.Close()
-			return nil, err
-		}
-	} else {
-		c.Conn = counting{tcp, c.written}
+	c := &conn{tcp: tcp, written: new(int64)}
+	c.Conn = patient.New(counting{tcp, c.written})
+	if c.raw, err = tcp.SyscallConn(); err == nil && t.Scheme == "https" {
+		c.Conn, err = cl.secure(ctx, t, c.Conn)
+	}
+	if err != nil {
+		tcp.Close()
+		return nil, err
 	}
 	c.borrow()
 	return c, nil

@@ -2,20 +2,12 @@
 
 package upstream
 
-import (
-	"net"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // alive says that an idle connection is still open and silent. What was closed, and what speaks unasked, is not for another request.
-func alive(c *net.TCPConn) bool {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return false
-	}
+func alive(c *conn) bool {
 	silent := false
-	err = raw.Control(func(fd uintptr) { // not Read, which a deadline of the last request would end
+	err := c.raw.Control(func(fd uintptr) { // not Read, which a deadline of the last request would end
 		var b [1]byte
 		_, _, err := unix.Recvfrom(int(fd), b[:], unix.MSG_PEEK|unix.MSG_DONTWAIT)
 		silent = err == unix.EAGAIN

@@ -44,7 +44,7 @@ func (p *pool) take(t place) *conn {
 		idle[n] = nil
 		p.idle[t] = idle[:n]
 		p.mu.Unlock()
-		if alive(c.tcp) {
+		if alive(c) {
 			c.borrow()
 			return c
 		}

@@ -2,6 +2,8 @@ package upstream
 
 import (
 	"net"
+
+	"mirroros.dev/mirroros/controllers/gate/proxy/patient"
 )
 
 // Switched is a connection that speaks another protocol now.
@@ -12,8 +14,10 @@ type Switched struct {
 
 // Detach gives the connection, and what was already read from it. It is then the caller's to close.
 func (s *Switched) Detach() (c net.Conn, early []byte) {
-	if plain, ok := s.conn.(counting); ok {
-		return plain.TCPConn, s.early
+	if p, ok := s.conn.(*patient.Conn); ok {
+		if plain, ok := p.Below().(counting); ok {
+			return plain.TCPConn, s.early
+		}
 	}
 	return s.conn, s.early
 }
