@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -13,6 +14,7 @@ import (
 
 func TestReconcile(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(5 * time.Second)
 	cfg, rep := GinkgoConfiguration()
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "reconcile", cfg, rep)

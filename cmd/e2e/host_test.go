@@ -212,14 +212,14 @@ func kill(pid int) {
 	Eventually(func() bool { return alive(pid) }).Should(BeFalse())
 }
 
-// alive tells whether a process is there and no zombie.
+// alive tells whether a process is there and no zombie. One is not dead before its last thread is: until then its sockets are open.
 func alive(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return false
-	}
-	_, rest, _ := bytes.Cut(stat, []byte(") "))
-	return len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	return slices.ContainsFunc(threads, func(path string) bool {
+		stat, err := os.ReadFile(path)
+		_, rest, _ := bytes.Cut(stat, []byte(") "))
+		return err == nil && len(rest) > 0 && rest[0] != 'Z' && rest[0] != 'X'
+	})
 }
 
 // end stops everything: the polite way, where there is an operator to ask, then whatever is left, by pid.

@@ -43,7 +43,7 @@ var _ = Describe("a directory of manifests", func() {
 			for _, p := range i.Status.Ports {
 				ports[p.Port] = true
 			}
-			Expect(h.must("logs", "instance/"+i.Name)).To(ContainSubstring("GREETING=hello v7 at "))
+			Eventually(func() string { return h.must("logs", "instance/"+i.Name) }).Should(ContainSubstring("GREETING=hello v7 at "))
 		}
 		Expect(ports).To(HaveLen(4), "no port is given twice")
 		Expect(h.lastExit("once")).To(HaveField("Reason", specs.ReasonCompleted))

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -9,6 +10,7 @@ import (
 
 func TestGate(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(5 * time.Second)
 	cfg, rep := GinkgoConfiguration()
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "gate", cfg, rep)

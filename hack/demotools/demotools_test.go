@@ -15,6 +15,7 @@ import (
 
 func TestDemotools(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(10 * time.Second)
 	cfg, rep := GinkgoConfiguration()
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "demotools", cfg, rep)

@@ -16,7 +16,7 @@ const (
 	fileSize = 64 << 20
 )
 
-// chain is the end of the chain that is being written. One goroutine owns it.
+// chain is the end of the chain that is being written. Whoever has the log's turn owns it.
 type chain struct {
 	*disk
 	dir, name string

@@ -3,6 +3,7 @@ package audit_test
 import (
 	"path/filepath"
 	"testing"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -13,6 +14,7 @@ import (
 
 func TestAudit(t *testing.T) {
 	RegisterFailHandler(Fail)
+	SetDefaultEventuallyTimeout(5 * time.Second)
 	cfg, rep := GinkgoConfiguration()
 	cfg.RandomizeAllSpecs = true
 	RunSpecs(t, "audit", cfg, rep)

@@ -106,7 +106,8 @@ type Writer interface {
 	// Write appends a record and returns when it is as durable as the log promises; it may be called by many at once and shares one
 	// write among them. An error means that it may not be there: refuse what depends on it. The record is not kept, and not changed.
 	Write(r *Record) error
-	// Post appends a record without waiting for it. It may block while too much waits. What fails makes the next Write fail.
+	// Post appends a record without waiting for it. It may block while too much waits. What fails makes the next Write fail. The record is
+	// not kept, and not changed.
 	Post(r *Record)
 	// SetSync changes what Write waits for, from the next batch on.
 	SetSync(bool)

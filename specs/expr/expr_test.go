@@ -166,6 +166,26 @@ var _ = Describe("Compile", func() {
 		}
 	})
 
+	DescribeTable("counts them for all but what the owner's words alone make long", func(src string, counts bool) {
+		p, err := expr.Compile(src)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(p.Counts()).To(Equal(counts))
+	},
+		func(src string, _ bool) string { return src },
+		Entry(nil, `llm.maxTokens > 4096 || llm.model.startsWith("big")`, false),
+		Entry(nil, `"code" in principal.labels.map(k, principal.labels[k])`, false),
+		Entry(nil, `principal.labels.exists(k, k == "team" && principal.labels[k] == "house")`, false),
+		Entry(nil, `principal.labels.filter(k, k == "team").size() > 0 && llm.stream`, false),
+		Entry(nil, `principal.labels.all(k, principal.labels[k] == llm.model)`, true),
+		Entry(nil, `principal.labels.map(k, llm.tools).size() > 1`, true),
+		Entry(nil, `principal.labels.exists(k, llm.?tools.hasValue())`, true),
+		Entry(nil, `["a"].all(x, principal.labels.exists(j, j == x))`, true),
+		Entry(nil, `principal.labels.map(k, k + k).size() > 1`, true),
+		Entry(nil, `llm.tools.exists(principal, principal == "a")`, true),
+		Entry(nil, `["a", "b"].exists(x, llm.model.contains(x))`, true),
+		Entry(nil, `mcp.arguments.a == 1`, true),
+	)
+
 	It("looks at no text that is too long, wherever it stands", func() {
 		v := call()
 		long := strings.Repeat("a", 1<<20+1)

@@ -12,6 +12,7 @@ type Program struct {
 	program cel.Program
 	source  string
 	uses    map[string]bool
+	costly  bool
 }
 
 // Error is what is wrong with an expression, at its place.
@@ -67,7 +68,7 @@ func Compile(src string) (p *Program, err error) {
 	if err != nil {
 		return nil, &Error{1, 1, err.Error()}
 	}
-	return &Program{program: program, source: src, uses: w.uses}, nil
+	return &Program{program: program, source: src, uses: w.uses, costly: w.costly}, nil
 }
 
 // affordable refuses an expression that costs too much on usual requests.

@@ -28,7 +28,7 @@ func walk(checked *cel.Ast) *walker {
 var cheap = map[string]bool{
 	"_&&_": true, "_||_": true, "!_": true, "_?_:_": true, "_==_": true, "_!=_": true, "_<_": true, "_<=_": true, "_>_": true, "_>=_": true,
 	"@in": true, "_[_]": true, "_[?_]": true, "_?._": true, "-_": true, "size": true, "startsWith": true, "endsWith": true,
-	"contains": true, "orValue": true, "hasValue": true, "timestamp": true, "duration": true, "getHours": true, "getDayOfWeek": true,
+	"@not_strictly_false": true, "contains": true, "orValue": true, "hasValue": true, "timestamp": true, "duration": true, "getHours": true, "getDayOfWeek": true,
 }
 
 // refused are functions whose result may be far longer than what they are given.
@@ -68,7 +68,7 @@ func (w *walker) ident(e ast.Expr) {
 	if w.isLocal(name) {
 		return
 	}
-	w.uses[name] = true
+	w.looksAt(name, "")
 	if o := objectOf(name); o != nil {
 		w.fail(e, "is no value by itself: name a field of it, such as "+name+"."+o.names()[0])
 	}
@@ -77,8 +77,7 @@ func (w *walker) ident(e ast.Expr) {
 func (w *walker) selects(e ast.Expr) {
 	operand := e.AsSelect().Operand()
 	if operand.Kind() == ast.IdentKind && !w.isLocal(operand.AsIdent()) && objectOf(operand.AsIdent()) != nil {
-		name := operand.AsIdent()
-		w.uses[name], w.uses[name+"."+e.AsSelect().FieldName()] = true, true
+		w.looksAt(operand.AsIdent(), e.AsSelect().FieldName())
 		return
 	}
 	w.visit(operand)
@@ -86,7 +85,7 @@ func (w *walker) selects(e ast.Expr) {
 
 func (w *walker) call(e ast.Expr) {
 	c := e.AsCall()
-	w.costly = w.costly || !cheap[c.FunctionName()]
+	w.costly = w.costly || !cheap[c.FunctionName()] && !w.collects(c)
 	if word, bad := refused[c.FunctionName()]; bad {
 		w.fail(e, c.FunctionName()+" "+word)
 	}
@@ -109,8 +108,7 @@ func (w *walker) call(e ast.Expr) {
 func (w *walker) optional(args []ast.Expr) {
 	if args[0].Kind() == ast.IdentKind && !w.isLocal(args[0].AsIdent()) && args[1].Kind() == ast.LiteralKind {
 		if field, ok := args[1].AsLiteral().Value().(string); ok && objectOf(args[0].AsIdent()) != nil {
-			name := args[0].AsIdent()
-			w.uses[name], w.uses[name+"."+field] = true, true
+			w.looksAt(args[0].AsIdent(), field)
 			return
 		}
 	}
@@ -118,8 +116,32 @@ func (w *walker) optional(args []ast.Expr) {
 	w.visit(args[1])
 }
 
+// declared tells that an expression is principal.labels, which no request makes longer: the owner wrote them down.
+func (w *walker) declared(e ast.Expr) bool {
+	return e.Kind() == ast.SelectKind && e.AsSelect().FieldName() == "labels" && e.AsSelect().Operand().Kind() == ast.IdentKind &&
+		e.AsSelect().Operand().AsIdent() == "principal" && !w.isLocal("principal")
+}
+
+// looksAt notes a variable or field of one. What goes through labels costs what the owner declared, but not where it looks at a request too.
+func (w *walker) looksAt(variable, field string) {
+	w.uses[variable] = true
+	if field != "" {
+		w.uses[variable+"."+field] = true
+	}
+	w.costly = w.costly || len(w.locals) > 0 && variable != "principal"
+}
+
+// collects tells that a call adds items to the list that a macro makes, as map() and filter() do.
+func (w *walker) collects(c ast.CallExpr) bool {
+	if c.FunctionName() != "_+_" || len(c.Args()) != 2 {
+		return false
+	}
+	list, items := c.Args()[0], c.Args()[1]
+	return list.Kind() == ast.IdentKind && w.isLocal(list.AsIdent()) && items.Kind() == ast.ListKind
+}
+
 func (w *walker) comprehension(c ast.ComprehensionExpr) {
-	w.costly = true
+	w.costly = w.costly || !w.declared(c.IterRange()) || len(w.locals) > 0 // one within another multiplies
 	w.visit(c.IterRange())
 	w.visit(c.AccuInit())
 	n := len(w.locals)

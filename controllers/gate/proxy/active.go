@@ -35,7 +35,7 @@ func (a *active) end(ids *identities, now time.Time) {
 	defer a.mu.Unlock()
 	for x := range a.all {
 		if !ids.still(x.caller, now) {
-			x.cancel(errRevoked)
+			x.ctx.cancel(errRevoked)
 		}
 	}
 }
@@ -66,7 +66,7 @@ func (a *active) endAll(cause error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for x := range a.all {
-		x.cancel(cause)
+		x.ctx.cancel(cause)
 	}
 }
 
@@ -74,6 +74,9 @@ func (a *active) endAll(cause error) {
 type cause struct{ reason Reason }
 
 func (c *cause) Error() string { return reasons[c.reason].text }
+
+// Is makes it what the end of a context is elsewhere.
+func (c *cause) Is(target error) bool { return target == context.Canceled }
 
 var (
 	errRevoked   = &cause{Revoked}

@@ -17,8 +17,8 @@ const (
 )
 
 // readBody reads a body whole, within the bounds of the gate. held counts what all requests of the gate hold; the caller takes what was read
-// out of it when it is done.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64, held *atomic.Int64) ([]byte, *refusal) {
+// out of it when it is done. room gives memory for it, of which it may need more.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64, held *atomic.Int64, room func(int) []byte) ([]byte, *refusal) {
 	if r.ContentLength > limit {
 		return nil, refuse(BodyTooLarge, "%d bytes are the most", limit)
 	}
@@ -31,18 +31,18 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64, held *atomic.
 		deadline = deadline.Add(time.Duration(limit) * time.Second / bodyPace)
 	}
 	_ = rc.SetReadDeadline(deadline) // what cannot have one is no network connection
-	body, bad := readAll(r.Body, r.ContentLength, limit, held)
+	body, bad := readAll(r.Body, r.ContentLength, limit, held, room)
 	_ = rc.SetReadDeadline(time.Time{})
 	return body, bad
 }
 
 // readAll grows with what comes, never with what is announced.
-func readAll(from io.Reader, announced, limit int64, held *atomic.Int64) ([]byte, *refusal) {
+func readAll(from io.Reader, announced, limit int64, held *atomic.Int64, room func(int) []byte) ([]byte, *refusal) {
 	size := announced
 	if size < 0 || size > 64<<10 {
 		size = 64 << 10
 	}
-	buf := make([]byte, 0, size+1) // one more, so that the end is seen without growing
+	buf := room(int(size) + 1) // one more, so that the end is seen without growing
 	for {
 		before := len(buf)
 		n, err := from.Read(buf[before:cap(buf)])

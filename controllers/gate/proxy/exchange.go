@@ -1,7 +1,6 @@
 package proxy
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -46,17 +45,20 @@ type exchange struct {
 	// upload is a body that goes on as it comes.
 	upload *forward.Body
 
-	ctx    context.Context
-	cancel context.CancelCauseFunc
+	ctx ending
+	// lent is the memory of bodies, which others have after the request; room is that of lent, for a body and what becomes of it.
+	lent []*[]byte
+	room [3]*[]byte
 
 	// said is what mark says; book is what is written of it, see recordOf.
 	said [3]string
-	book audit.Record
+	book *audit.Record
 
 	// what is recorded of how it ended
 	decided bool // the decision is recorded
 	begun   bool // the answer has begun
 	failed  bool // it did not end well
+	ready   bool // the answer is written whole, and may go out
 	status  int
 	reason  Reason
 	backend *backend
@@ -73,7 +75,6 @@ type exchange struct {
 func (gs *gateServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{gateServer: gs, view: gs.view.Load(), w: w, r: r, began: gs.now()}
 	x.stage, x.id = x.began, requestID(x.began)
-	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	defer x.end()
 	if gs.draining.Load() {
 		w.Header().Set("Connection", "close")
@@ -146,15 +147,15 @@ func (x *exchange) found(r *route) *refusal {
 		return refuse(TokenScope, "")
 	}
 	if r.Request > 0 {
-		t := time.AfterFunc(r.Request, func() { x.cancel(errRequest) })
-		context.AfterFunc(x.ctx, func() { t.Stop() })
+		t := time.AfterFunc(r.Request, func() { x.ctx.cancel(errRequest) })
+		x.ctx.AfterFunc(func() { t.Stop() })
 	}
 	return nil
 }
 
 // readBody reads the body whole.
 func (x *exchange) readBody() *refusal {
-	body, bad := readBody(x.w, x.r, x.gate.MaxBodyBytes, &x.held)
+	body, bad := readBody(x.w, x.r, x.gate.MaxBodyBytes, &x.held, x.lend)
 	x.body, x.read = body, int64(len(body))
 	return bad
 }
@@ -253,7 +254,10 @@ func (x *exchange) decision(outcome string) *audit.Record {
 
 // recordOf has what decision and outcome have in common. It is good until the next call: a log keeps none.
 func (x *exchange) recordOf(kind string) *audit.Record {
-	r := &x.book
+	if x.book == nil {
+		x.book = books.Get().(*audit.Record)
+	}
+	r := x.book
 	*r = audit.Record{Kind: kind, Request: x.id, Gate: x.gate.Name, Snapshot: x.gate.number, Model: clip(x.in.LLM.Model, 256)}
 	if c := x.caller; c != nil {
 		r.Principal, r.Instance = c.principal.Name, c.instance

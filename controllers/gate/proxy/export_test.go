@@ -34,3 +34,9 @@ func UsageOf(pieces ...[]byte) (input, output int64, known bool) {
 func (v *View) LooksAt(gate string) (headers, arguments bool) {
 	return v.gates[gate].usesHeaders, v.gates[gate].usesArguments
 }
+
+// Ending is the context of a request.
+type Ending = ending
+
+// Cancel ends it.
+func (e *ending) Cancel(cause error) { e.cancel(cause) }

@@ -106,17 +106,29 @@ func (x *exchange) end() {
 		}
 	}
 	x.active.remove(x)
-	x.cancel(nil)
+	x.ctx.cancel(nil)
 	x.held.Add(-x.read)
 	x.running.Add(-1)
+	if p == nil {
+		x.deliver()
+	}
 	took := x.now().Sub(x.began)
 	x.settle()
 	if x.decided {
 		x.server.o.Audit.Post(x.ending(took))
 	}
 	x.count(took)
-	if p != nil {
+	if p == nil {
+		x.giveBack() // what failed may still be looked at
+	} else {
 		panic(http.ErrAbortHandler) // the connection ends, so that a client sees that its answer is not whole
+	}
+}
+
+// deliver lets a short answer go out, when the request holds nothing any more that the client's next one may need, and before what happened is noted.
+func (x *exchange) deliver() {
+	if x.ready && http.NewResponseController(x.w).Flush() != nil {
+		x.reason, x.failed = ClientGone, true
 	}
 }
 

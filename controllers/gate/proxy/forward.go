@@ -108,7 +108,7 @@ func (x *exchange) try(a attempt, r *upstream.Request) (*upstream.Response, *end
 			continue
 		}
 		r.Path = at.path + path
-		resp, err := x.server.o.Client.Do(x.ctx, at.target, r)
+		resp, err := x.server.o.Client.Do(&x.ctx, at.target, r)
 		if err == nil {
 			return resp, at, nil
 		}
@@ -139,7 +139,7 @@ func (x *exchange) gone(a attempt, at *endpoint) (fresh []*endpoint, stale bool)
 func (x *exchange) failure(err error) *refusal {
 	reason := BackendBroken
 	var e *upstream.Error
-	c := causeOf(x.ctx)
+	c := causeOf(&x.ctx)
 	if errors.As(err, &e) && e.Phase != upstream.Connecting {
 		x.meter.sent()
 	}

@@ -134,7 +134,7 @@ func (x *exchange) hold(m *meter) *refusal {
 	if b := m.state.stopped(m.route.RouteConfig); b != nil {
 		return refuse(BoundsBroken, "%s", b.why)
 	}
-	ctx, cancel := context.WithCancel(x.ctx)
+	ctx, cancel := context.WithCancel(&x.ctx)
 	defer cancel()
 	if x.r != nil {
 		defer context.AfterFunc(x.r.Context(), cancel)()
@@ -146,7 +146,7 @@ func (x *exchange) hold(m *meter) *refusal {
 	switch {
 	case ctx.Err() != nil && res == nil:
 		reason := ClientGone
-		if c := causeOf(x.ctx); c != nil {
+		if c := causeOf(&x.ctx); c != nil {
 			reason = c.reason
 		}
 		return refuse(reason, "")

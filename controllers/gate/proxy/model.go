@@ -339,11 +339,19 @@ func (x *exchange) renames(c *call, b *backend) (name string, other bool) {
 	return name, name != said
 }
 
+// edited is the body with edits. Without any it is the body itself.
+func (x *exchange) edited(edits []strict.Edit) []byte {
+	if len(edits) == 0 {
+		return x.body
+	}
+	return strict.Append(x.lend(strict.Size(x.body, edits)), x.body, edits)
+}
+
 // request is what goes to a backend: the body as it was validated, with the edits.
 func (c *call) request(x *exchange, b *backend) *upstream.Request {
 	edits := c.edits
 	if name, other := x.renames(c, b); other {
 		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(name)))
 	}
-	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: strict.Apply(x.body, united(edits))}
+	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: x.edited(united(edits))}
 }

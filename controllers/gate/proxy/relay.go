@@ -69,8 +69,8 @@ func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 func (x *exchange) watch() (stop func() bool) { return context.AfterFunc(x.r.Context(), x.left) }
 
 func (x *exchange) left() {
-	t := time.AfterFunc(drainTime, func() { x.cancel(errAbandoned) })
-	context.AfterFunc(x.ctx, func() { t.Stop() })
+	t := time.AfterFunc(drainTime, func() { x.ctx.cancel(errAbandoned) })
+	x.ctx.AfterFunc(func() { t.Stop() })
 }
 
 // head writes status and headers.
@@ -97,7 +97,7 @@ func (r *relay) head(length int64) {
 
 // whole passes a short answer on at once. One that breaks off is a failure that can still be told.
 func (r *relay) whole() *refusal {
-	buf := make([]byte, r.resp.Length)
+	buf := r.lend(int(r.resp.Length))[:r.resp.Length]
 	if _, err := io.ReadFull(r.resp.Body, buf); err != nil {
 		return r.failure(err)
 	}
@@ -114,6 +114,7 @@ func (r *relay) whole() *refusal {
 	r.answer.feedAll(buf)
 	r.head(int64(len(buf)))
 	r.write(buf)
+	r.ready = !r.gone
 	return nil
 }
 
@@ -155,7 +156,7 @@ func (r *relay) stream() *refusal {
 		}
 		if err == nil && r.gone && r.after > drainBytes {
 			err = errAbandoned
-			r.cancel(errAbandoned)
+			r.ctx.cancel(errAbandoned)
 		}
 		if err != nil {
 			return r.broken(r.failure(err))

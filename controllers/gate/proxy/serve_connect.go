@@ -71,7 +71,7 @@ func (x *exchange) tunnel(address string, local bool) *refusal {
 	if !local {
 		d.Control = notThisHost
 	}
-	ctx, cancel := context.WithCancel(x.ctx)
+	ctx, cancel := context.WithCancel(&x.ctx)
 	defer cancel()
 	defer context.AfterFunc(x.r.Context(), cancel)()
 	to, err := d.DialContext(ctx, "tcp", address)
@@ -88,7 +88,7 @@ func (x *exchange) tunnel(address string, local bool) *refusal {
 	x.meter.answer(x.status)
 	x.server.metrics.streams.add(x.name, 1)
 	defer x.server.metrics.streams.add(x.name, -1)
-	moved, err := forward.Connect(x.ctx, x.w, to, x.route.Idle)
+	moved, err := forward.Connect(&x.ctx, x.w, to, x.route.Idle)
 	x.sent = moved.BToA
 	x.tunnelled(err)
 	return nil

@@ -40,7 +40,7 @@ func serveHTTP(x *exchange) *refusal {
 	if bad := x.record(); bad != nil {
 		return bad
 	}
-	defer context.AfterFunc(x.r.Context(), func() { x.cancel(errAbandoned) })()
+	defer context.AfterFunc(x.r.Context(), func() { x.ctx.cancel(errAbandoned) })()
 	resp, at, bad := x.forward(plan, func(b *backend) (*upstream.Request, error) {
 		one := *out
 		one.Path, one.Header = x.pathAt(b), out.Header.Clone()
@@ -112,7 +112,7 @@ func (x *exchange) switched(resp *upstream.Response) *refusal {
 	x.meter.answer(x.status)
 	x.server.metrics.streams.add(x.name, 1)
 	defer x.server.metrics.streams.add(x.name, -1)
-	moved, err := forward.Switch(x.ctx, x.w, resp, 0)
+	moved, err := forward.Switch(&x.ctx, x.w, resp, 0)
 	x.sent = moved.BToA
 	x.tunnelled(err)
 	return nil
@@ -124,7 +124,7 @@ func (x *exchange) tunnelled(err error) {
 		return
 	}
 	x.failed, x.reason = true, BackendBroken
-	if c := causeOf(x.ctx); c != nil {
+	if c := causeOf(&x.ctx); c != nil {
 		x.reason = c.reason
 	}
 }

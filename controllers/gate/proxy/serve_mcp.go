@@ -127,7 +127,7 @@ func (x *exchange) sendMessage(edits []strict.Edit, session string) *refusal {
 	if bad := x.record(); bad != nil {
 		return bad
 	}
-	defer context.AfterFunc(x.r.Context(), func() { x.cancel(errAbandoned) })()
+	defer context.AfterFunc(x.r.Context(), func() { x.ctx.cancel(errAbandoned) })()
 	body := x.body
 	if len(edits) > 0 {
 		body = strict.Apply(x.body, edits)

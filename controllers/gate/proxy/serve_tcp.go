@@ -68,9 +68,8 @@ func (g *rawServer) take(c net.Conn) {
 	defer c.Close()
 	x := &exchange{gateServer: g.gateServer, view: g.view.Load(), began: g.now()}
 	x.stage, x.id = x.began, requestID(x.began)
-	x.ctx, x.cancel = context.WithCancelCause(context.Background())
 	g.mu.Lock()
-	g.all[c] = x.cancel
+	g.all[c] = x.ctx.cancel
 	g.mu.Unlock()
 	defer func() {
 		g.mu.Lock()
@@ -135,7 +134,7 @@ func (g *rawServer) pass(x *exchange, c net.Conn) *refusal {
 	x.meter.answer(http.StatusOK)
 	g.server.metrics.streams.add(g.name, 1)
 	defer g.server.metrics.streams.add(g.name, -1)
-	moved, err := tunnel.Join(x.ctx, tunnel.End{Conn: c}, tunnel.End{Conn: to}, x.route.Idle)
+	moved, err := tunnel.Join(&x.ctx, tunnel.End{Conn: c}, tunnel.End{Conn: to}, x.route.Idle)
 	x.sent = moved.BToA
 	x.tunnelled(err)
 	return nil
@@ -177,7 +176,7 @@ func (x *exchange) dialPlan(plan []attempt) (net.Conn, *endpoint, *refusal) {
 		for _, at := range leastBusy(a.endpoints) {
 			at.busy.Add(1)
 			x.going.Store(at)
-			c, err := d.DialContext(x.ctx, "tcp", at.target.Address)
+			c, err := d.DialContext(&x.ctx, "tcp", at.target.Address)
 			if err == nil {
 				return c, at, nil
 			}
@@ -216,7 +215,7 @@ func (g *rawServer) refuse(x *exchange, c net.Conn, bad *refusal) {
 // finish is called once for each connection.
 func (g *rawServer) finish(x *exchange) {
 	x.active.remove(x)
-	x.cancel(nil)
+	x.ctx.cancel(nil)
 	g.running.Add(-1)
 	took := x.now().Sub(x.began)
 	x.settle()

@@ -29,6 +29,10 @@ func (e *events) feed(p []byte) []byte {
 		e.look(p)
 		return p
 	}
+	if len(e.held) == 0 && endsEvent(p) && !tellsUsage(p) { // as nearly all do: nothing to take out
+		e.look(p)
+		return p
+	}
 	e.held = append(e.held, p...)
 	e.out = e.out[:0]
 	for {
@@ -70,6 +74,26 @@ func endOfEvent(p []byte) int {
 	return n
 }
 
+// endsEvent tells that a piece that begins with an event ends with one too.
+func endsEvent(p []byte) bool {
+	return bytes.HasSuffix(p, []byte("\n\n")) || bytes.HasSuffix(p, []byte("\r\n\r\n"))
+}
+
+// tellsUsage tells whether an object named usage may be in a text: nearly all events of a stream say that theirs is null.
+func tellsUsage(p []byte) bool {
+	const name = `"usage"`
+	for {
+		i := bytes.Index(p, []byte(name))
+		if i < 0 {
+			return false
+		}
+		p = bytes.TrimLeft(p[i+len(name):], " \t\r\n")
+		if rest, ok := bytes.CutPrefix(p, []byte(":")); ok && bytes.HasPrefix(bytes.TrimLeft(rest, " \t\r\n"), []byte("{")) {
+			return true
+		}
+	}
+}
+
 // look finds the usage in the lines of data.
 func (e *events) look(p []byte) {
 	for len(p) > 0 {
@@ -103,7 +127,7 @@ func (e *events) take(line []byte) {
 	if !ok {
 		return
 	}
-	if e.meter.event(data); !bytes.Contains(data, []byte(`"usage"`)) {
+	if e.meter.event(data); !tellsUsage(data) {
 		return
 	}
 	e.tap.reset()
@@ -112,7 +136,7 @@ func (e *events) take(line []byte) {
 
 // usageOnly tells whether an event holds the usage of a chat and no choice.
 func usageOnly(event []byte) bool {
-	if !bytes.Contains(event, []byte(`"usage"`)) {
+	if !tellsUsage(event) {
 		return false
 	}
 	data, ok := bytes.CutPrefix(bytes.TrimSpace(event), []byte("data:"))

@@ -110,6 +110,9 @@ func (t *tap) feed(p []byte) {
 		case '{', '[':
 			t.depth++
 			if t.key && c == '{' && t.from == 0 {
+				if t.taken == nil {
+					t.taken = make([]byte, 0, 256) // enough for most
+				}
 				t.from, t.taken = t.depth, append(t.taken[:0], c)
 			}
 			t.key = false

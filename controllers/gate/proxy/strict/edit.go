@@ -20,13 +20,25 @@ func Apply(text []byte, edits []Edit) []byte {
 	if len(edits) == 0 {
 		return text
 	}
-	edits = slices.Clone(edits)
-	slices.SortStableFunc(edits, func(a, b Edit) int { return a.At - b.At })
+	return Append(make([]byte, 0, Size(text, edits)), text, edits)
+}
+
+// Size of a text with the edits.
+func Size(text []byte, edits []Edit) int {
 	size := len(text)
 	for _, e := range edits {
 		size += len(e.New) - (e.End - e.At)
 	}
-	out := make([]byte, 0, size)
+	return size
+}
+
+// Append puts a text with the edits, which do not overlap, in any order, after what is in out.
+func Append(out, text []byte, edits []Edit) []byte {
+	order := func(a, b Edit) int { return a.At - b.At }
+	if !slices.IsSortedFunc(edits, order) {
+		edits = slices.Clone(edits)
+		slices.SortStableFunc(edits, order)
+	}
 	at := 0
 	for _, e := range edits {
 		out = append(append(out, text[at:e.At]...), e.New...)

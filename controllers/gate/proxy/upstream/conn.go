@@ -20,6 +20,9 @@ type conn struct {
 	// tcp is the connection below TLS and deadlines, raw its descriptor.
 	tcp *net.TCPConn
 	raw syscall.RawConn
+	// look finds whether the connection is silent.
+	look   func(fd uintptr)
+	silent bool
 	// written counts the bytes given to tcp.
 	written *int64
 	// reused: it has served a request before.

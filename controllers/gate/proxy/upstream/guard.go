@@ -25,8 +25,11 @@ type guard struct {
 
 // watch makes the end of ctx the end of every wait. unwatch must follow.
 func (g *guard) watch(ctx context.Context) {
-	if ctx.Done() != nil {
-		g.stop = context.AfterFunc(ctx, func() { g.fail(context.Cause(ctx)) })
+	ended := func() { g.fail(context.Cause(ctx)) }
+	if c, ok := ctx.(interface{ AfterFunc(func()) func() bool }); ok {
+		g.stop = c.AfterFunc(ended)
+	} else if ctx.Done() != nil {
+		g.stop = context.AfterFunc(ctx, ended)
 	}
 }
 

@@ -44,7 +44,7 @@ func (p *pool) take(t place) *conn {
 		idle[n] = nil
 		p.idle[t] = idle[:n]
 		p.mu.Unlock()
-		if alive(c) {
+		if c.alive() {
 			c.borrow()
 			return c
 		}

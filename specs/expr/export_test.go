@@ -1,0 +1,4 @@
+package expr
+
+// Counts tells whether an evaluation counts its costs, up to the limit.
+func (p *Program) Counts() bool { return p.costly }
