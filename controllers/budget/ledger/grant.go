@@ -14,6 +14,14 @@ func (d *leader) decide(asks []*ask) error {
 		d.fail(asks, ErrNotConfigured)
 		asks = nil
 	}
+	asks = slices.DeleteFunc(asks, func(a *ask) bool {
+		b := d.log.book
+		tooMany := b.byName[a.keyName] == nil && b.perWho[a.principal] >= maxKeys
+		if tooMany {
+			d.fail([]*ask{a}, fmt.Errorf("principal %q has used %d different gates, routes and models, and may use no further one", a.principal, maxKeys))
+		}
+		return tooMany
+	})
 	looked := false
 	for {
 		b, before := d.log.book, d.log.book.now

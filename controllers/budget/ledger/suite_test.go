@@ -143,7 +143,7 @@ func granted(l *ledger.Ledger, r *ledger.Request) *ledger.Reservation {
 func refused(l *ledger.Ledger, r *ledger.Request) *ledger.Exceeded {
 	GinkgoHelper()
 	got, over := reserve(l, r)
-	Expect(got).To(BeNil())
+	Expect(got == nil).To(BeTrue(), "it goes on")
 	return over
 }
 

@@ -132,6 +132,9 @@ func (v *verifier) file() (next uint64, err error) {
 		if payload == nil {
 			v.found.Torn = size - t.off
 			err := v.g.cut(size) // which finds damage, and cuts nothing
+			if err == nil && t.off == size && v.g.goesOn() {
+				err = &fault{file: t.f.Name(), offset: size, what: "its end is missing: later files have records"}
+			}
 			if v.add(err) {
 				v.found.Torn, err = 0, nil
 			}
@@ -170,6 +173,11 @@ func (v *verifier) book(number uint64) error {
 	}
 	if err != nil {
 		return err
+	}
+	if err := checkHeader(name, magicBook, number, have, ""); err != nil && !v.add(err) {
+		return err // of a newer version
+	} else if err != nil {
+		return nil
 	}
 	want := v.g.book.encode(number)
 	if bytes.Equal(have, want) {
