@@ -212,13 +212,18 @@ var _ = Describe("A log that is damaged", func() {
 		p := newPlace()
 		c, names := smallLog(p)
 		before := p.used(c, "a", "")
+		random := rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 5))
 		last := names[len(names)-1]
 		Expect(last).To(HaveSuffix(".log"))
 		torn := 0
 		for _, name := range names {
 			content, err := os.ReadFile(name)
 			Expect(err).NotTo(HaveOccurred())
-			for i := range content {
+			for i := 0; i < len(content); i++ {
+				if testing.Short() {
+					i += random.IntN(10) // others each time
+					i = min(i, len(content)-1)
+				}
 				flipped := append([]byte(nil), content...)
 				flipped[i] ^= 1 << (i % 8)
 				put(name, flipped)
@@ -243,7 +248,7 @@ var _ = Describe("A log that is damaged", func() {
 				put(name, content)
 			}
 		}
-		Expect(torn).To(And(BeNumerically(">", 10), BeNumerically("<", 100)), "bytes of the last record")
+		Expect(torn).To(And(BeNumerically(">", 0), BeNumerically("<", 100)), "bytes of the last record")
 		Expect(p.used(c, "a", "")).To(Equal(before))
 		p.sound(c)
 	})

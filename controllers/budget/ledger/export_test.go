@@ -41,6 +41,9 @@ func (l *Ledger) Drop() {
 	l.log.close()
 }
 
+// SetClock of a reader, which else goes by that of the host.
+func (r *Reader) SetClock(c Clock) { r.clock = c }
+
 // Compact begins a new file, as a large one would.
 func (l *Ledger) Compact() error {
 	l.mu.Lock()

@@ -535,6 +535,7 @@ var _ = Describe("Generations", func() {
 		reader, err := ledger.OpenReader(p.dir)
 		Expect(err).NotTo(HaveOccurred())
 		defer reader.Close()
+		reader.SetClock(p.clock)
 		for i := range 5 {
 			spend(a, tokens(10, 0), 10, 0)
 			Expect(a.Compact()).To(Succeed())

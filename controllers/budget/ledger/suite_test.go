@@ -82,6 +82,7 @@ func (p place) limits(c ledger.Config, budget, principal string) []ledger.LimitR
 	r, err := ledger.OpenReader(p.dir)
 	Expect(err).NotTo(HaveOccurred())
 	defer r.Close()
+	r.SetClock(p.clock)
 	reports, err := r.Report(c, p.clock.Wall())
 	Expect(err).NotTo(HaveOccurred())
 	for _, b := range reports {

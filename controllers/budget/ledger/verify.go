@@ -199,16 +199,19 @@ func (v *verifier) counters() {
 	if err != nil {
 		return
 	}
-	for _, k := range b.keys {
-		k.accounts = nil
+	for _, x := range counted.budgets {
+		for _, acc := range x.accounts {
+			for i := range acc.counters {
+				acc.counters[i].advance(b, acc)
+			}
+		}
 	}
-	b.accounts = nil
+	b.accounts = nil // so that nothing is inherited
 	b.configure(again)
 	for _, x := range counted.budgets {
 		for who, acc := range x.accounts {
 			for i := range acc.counters {
 				c := &acc.counters[i]
-				c.advance(b, acc)
 				derived := int64(0)
 				if other := again.named[x.Name].accounts[who]; other != nil {
 					derived = other.counters[i].used
