@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -82,7 +81,7 @@ func BenchmarkFloor(b *testing.B) {
 		begun := time.Now()
 		_, err := f.Write(record)
 		must(b, err)
-		must(b, syscall.Fdatasync(int(f.Fd())))
+		must(b, ledger.Fdatasync(f))
 		took = append(took, time.Since(begun))
 	}
 	percentiles(b, took)

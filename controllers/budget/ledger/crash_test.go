@@ -8,12 +8,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -30,6 +28,10 @@ func TestMain(m *testing.M) {
 		child(dir)
 		return
 	}
+	if dir := os.Getenv(limitedEnv); limitedEnv != "" && dir != "" {
+		limited(dir)
+		return
+	}
 	os.Exit(m.Run())
 }
 
@@ -41,7 +43,6 @@ func childConfig() ledger.Config {
 
 // child spends until its budget is used up or it is killed. It tells each call that it serves, before it settles it.
 func child(dir string) {
-	signal.Ignore(syscall.SIGXFSZ)
 	l, err := ledger.Open(ledger.Options{Dir: dir, SegmentBytes: 64 << 10})
 	if err != nil {
 		fmt.Println("cannot", err)

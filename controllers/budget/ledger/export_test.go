@@ -41,6 +41,9 @@ func (l *Ledger) Drop() {
 	l.log.close()
 }
 
+// Fdatasync is the floor of what is durable.
+var Fdatasync = fdatasync
+
 // SetClock of a reader, which else goes by that of the host.
 func (r *Reader) SetClock(c Clock) { r.clock = c }
 

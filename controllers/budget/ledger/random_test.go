@@ -154,7 +154,9 @@ func (w *world) reserve() {
 		w.chargeDead()
 		w.did("refused %+v: %+v", *r, *over)
 		why := false
-		w.m.room(r, take(least), true, func(b *ledger.Budget, l *ledger.Limit, _ int64) { why = why || b.Name == over.Budget && l.Name == over.Limit })
+		w.m.room(r, take(least), true, func(b *ledger.Budget, l *ledger.Limit, _ int64) {
+			why = why || b.Name == over.Budget && l.Name == over.Limit
+		})
 		Expect(why).To(BeTrue(), "there was room: "+w.story())
 		return
 	}
@@ -162,7 +164,9 @@ func (w *world) reserve() {
 	Expect(got.Output()).To(And(BeNumerically(">=", least), BeNumerically("<=", r.Output)), w.story())
 	a := take(got.Output())
 	w.m.room(r, a, false, func(*ledger.Budget, *ledger.Limit, int64) { w.chargeDead() }) // it would have been refused, so the dead were looked for
-	w.m.room(r, a, false, func(b *ledger.Budget, l *ledger.Limit, by int64) { Fail(fmt.Sprintf("%s/%s is overspent by %d: %s", b.Name, l.Name, by, w.story())) })
+	w.m.room(r, a, false, func(b *ledger.Budget, l *ledger.Limit, by int64) {
+		Fail(fmt.Sprintf("%s/%s is overspent by %d: %s", b.Name, l.Name, by, w.story()))
+	})
 	if got.Output() < r.Output {
 		why := false
 		w.m.room(r, take(got.Output()+1), true, func(*ledger.Budget, *ledger.Limit, int64) { why = true })

@@ -46,7 +46,11 @@ func (c *clock) Boot() time.Duration { c.mu.Lock(); defer c.mu.Unlock(); return 
 func (c *clock) BootID() string      { c.mu.Lock(); defer c.mu.Unlock(); return c.id }
 
 // pass lets time pass on both clocks; step moves the wall clock alone.
-func (c *clock) pass(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.wall, c.boot = c.wall.Add(d), c.boot+d }
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.wall, c.boot = c.wall.Add(d), c.boot+d
+}
 func (c *clock) step(d time.Duration) { c.mu.Lock(); defer c.mu.Unlock(); c.wall = c.wall.Add(d) }
 
 // reboot takes a while, after which the time since boot begins anew.
