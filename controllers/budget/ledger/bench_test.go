@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func must(b testing.TB, err error) {
 	}
 }
 
-func openBench(b testing.TB, dir string, segment int64) *ledger.Ledger {
-	l, err := ledger.Open(ledger.Options{Dir: dir, SegmentBytes: segment})
+func openBench(b testing.TB, dir string) *ledger.Ledger {
+	l, err := ledger.Open(ledger.Options{Dir: dir})
 	must(b, err)
 	b.Cleanup(func() { l.Close() })
 	must(b, l.Configure(tree()))
@@ -97,7 +98,7 @@ func BenchmarkCall(b *testing.B) {
 	for _, durable := range []bool{false, true} {
 		for _, clients := range []int{1, 8, 64} {
 			b.Run(fmt.Sprintf("durable=%t/clients=%d", durable, clients), func(b *testing.B) {
-				l := openBench(b, b.TempDir(), 0)
+				l := openBench(b, b.TempDir())
 				took := make([]time.Duration, b.N)
 				b.ReportAllocs()
 				b.ResetTimer()
@@ -121,33 +122,48 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
-// BenchmarkReplay opens a log of a million calls of 40 kinds, not compacted; then it is compacted.
+// spreading is a clock on which a million calls take thirty days.
+type spreading struct{ n atomic.Int64 }
+
+func (c *spreading) at() time.Duration   { return time.Duration(c.n.Load()) * 1300 * time.Millisecond }
+func (c *spreading) Wall() time.Time     { return time.Unix(1_800_000_000, 0).Add(c.at()) }
+func (c *spreading) Boot() time.Duration { c.n.Add(1); return c.at() } // once for a reservation, and for its end
+func (c *spreading) BootID() string      { return "boot" }
+
+// BenchmarkReplay opens a log of a million calls of 40 kinds in thirty days, not compacted; then it is compacted.
 func BenchmarkReplay(b *testing.B) {
 	dir := b.TempDir()
-	l := openBench(b, dir, 1<<40)
-	var all sync.WaitGroup
-	for c := range 40 {
-		all.Go(func() {
-			r := benchRequest()
-			r.Principal = fmt.Sprintf("agent-%d", c)
-			for range 25_000 {
-				oneCall(b, l, r, false)
-			}
-		})
+	o := ledger.Options{Dir: dir, SegmentBytes: 1 << 40, Clock: &spreading{}}
+	open := func() *ledger.Ledger {
+		l, err := ledger.Open(o)
+		must(b, err)
+		must(b, l.Configure(tree()))
+		return l
 	}
-	all.Wait()
+	l := open()
+	r := benchRequest()
+	for i := range 1_000_000 {
+		r.Principal = fmt.Sprintf("agent-%d", i%40)
+		oneCall(b, l, r, false)
+	}
 	must(b, l.Close())
-	b.ReportMetric(float64(size(b, dir, "*.log"))/(1<<20), "log-MiB")
 	for b.Loop() {
 		r, err := ledger.OpenReader(dir)
 		must(b, err)
 		r.Close()
 	}
-	l = openBench(b, dir, 1<<40)
+	b.ReportMetric(float64(size(b, dir, "*.log"))/(1<<20), "log-MiB")
+	l = open()
+	defer l.Close()
 	begun := time.Now()
 	must(b, l.Compact())
 	b.ReportMetric(float64(time.Since(begun).Milliseconds()), "compact-ms")
 	b.ReportMetric(float64(size(b, dir, "*.book"))/(1<<20), "book-MiB")
+	begun = time.Now()
+	again, err := ledger.OpenReader(dir)
+	must(b, err)
+	again.Close()
+	b.ReportMetric(float64(time.Since(begun).Milliseconds()), "reopen-ms")
 }
 
 func size(b testing.TB, dir, pattern string) (n int64) {
@@ -164,7 +180,7 @@ func size(b testing.TB, dir, pattern string) (n int64) {
 // BenchmarkConfigure sets 10,000 budgets in a tree, over a log of 1,000 kinds of calls; then changes one window of each.
 func BenchmarkConfigure(b *testing.B) {
 	dir := b.TempDir()
-	l := openBench(b, dir, 0)
+	l := openBench(b, dir)
 	for i := range 1000 {
 		r := benchRequest()
 		r.Principal, r.Model = fmt.Sprintf("agent-%d", i%500), fmt.Sprint("m", i/500)

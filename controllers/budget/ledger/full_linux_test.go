@@ -84,8 +84,15 @@ func full(d fullDisk) error {
 		if f, err := ledger.Verify(d.dir, c); err != nil || len(f.Faults) > 0 || f.Torn > 0 {
 			return fmt.Errorf("while it is full: %+v, %w", f, err)
 		}
+		c.Budgets[0].Limits[0].Amount-- // a config comes meanwhile
+		if err := l.Configure(c); err != nil {
+			return err
+		}
 		if err := d.free(); err != nil {
 			return err
+		}
+		if _, over, err := l.Reserve(context.Background(), tokens(100_000-int64(round), 0)); over == nil || over.Amount != c.Budgets[0].Limits[0].Amount {
+			return fmt.Errorf("the new config does not hold: %+v, %w", over, err)
 		}
 		last, err := reserve()
 		if err != nil {

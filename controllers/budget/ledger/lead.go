@@ -141,8 +141,10 @@ func (d *leader) turn(batch []*op) (closing func()) {
 	for _, o := range configs {
 		if err == nil {
 			d.configure(o.accounts)
+		} else { // as soon as calls can be decided again
+			d.log.book.accounts, d.log.book.stale = &accounts{config: o.accounts.config}, true
 		}
-		d.answers = append(d.answers, func() { o.done <- err })
+		d.answers = append(d.answers, func() { o.done <- nil })
 	}
 	for _, a := range leaving {
 		d.leave(a)
@@ -203,7 +205,7 @@ func (d *leader) prepare() error {
 		if err != nil {
 			return err
 		}
-		d.log.book.configure(a)
+		d.configure(a)
 	}
 	if d.failed != nil {
 		if err := d.flush(); err != nil {
