@@ -275,6 +275,37 @@ var _ = Describe("A log that is damaged", func() {
 		}
 	})
 
+	It("shows each record that is left out or doubled", func() {
+		p := newPlace()
+		c, names := smallLog(p)
+		records := 0
+		for _, name := range names {
+			content, err := os.ReadFile(name)
+			Expect(err).NotTo(HaveOccurred())
+			for at := 24; at < len(content); records++ {
+				next := at + 8 + int(binary.LittleEndian.Uint32(content[at:]))
+				for what, with := range map[string][]byte{
+					"left out": append(append([]byte(nil), content[:at]...), content[next:]...),
+					"doubled":  append(append([]byte(nil), content[:next]...), content[at:]...),
+				} {
+					put(name, with)
+					found, err := ledger.Verify(p.dir, c)
+					Expect(err).NotTo(HaveOccurred())
+					if len(found.Faults) == 0 && name == names[len(names)-1] { // bytes that moved are no records any more: all of them count as torn
+						Expect(found.Torn).To(BeNumerically(">=", int64(len(with)-next)), "%s at %d is %s", name, at, what)
+						continue
+					}
+					Expect(found.Faults).NotTo(BeEmpty(), "%s at %d is %s", name, at, what)
+					Expect(found.Faults[0].File).To(Equal(name))
+				}
+				at = next
+			}
+			put(name, content)
+		}
+		Expect(records).To(BeNumerically(">", 30))
+		p.sound(c)
+	})
+
 	It("in the middle, by lost blocks, or by a missing file is not opened", func() {
 		p := newPlace()
 		c, names := smallLog(p)
@@ -283,6 +314,7 @@ var _ = Describe("A log that is damaged", func() {
 		Expect(err).NotTo(HaveOccurred())
 		put(last, append(append([]byte(nil), content...), make([]byte, 5000)...)) // a power cut may leave zeros
 		Expect(p.open(c).Close()).To(Succeed())
+		Expect(p.sound(c).Torn).To(BeZero())
 		Expect(os.Rename(last, last+"-away")).To(Succeed())
 		_, err = ledger.Open(ledger.Options{Dir: p.dir, Clock: p.clock})
 		Expect(err).To(MatchError(And(ContainSubstring(last), ContainSubstring("not there"))))
