@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -339,6 +340,26 @@ var _ = Describe("A log that is damaged", func() {
 			Expect(err).To(MatchError(ContainSubstring("format 2")))
 			put(name, content)
 		}
+		p.sound(c)
+	})
+})
+
+var _ = Describe("A disk that does not take what was written", func() {
+	It("lets no call go on until all was written anew, for the kernel would say that it is there", func() {
+		p := newPlace()
+		c := config(budget("a", ledger.Tokens, 1000, never))
+		l := p.open(c)
+		spend(l, tokens(100, 0), 100, 0)
+		one, two := granted(l, tokens(10, 0)), granted(l, tokens(20, 0))
+		l.FailSync(syscall.EIO)
+		Expect(one.Commit(true)).To(MatchError(syscall.EIO))
+		Expect(filepath.Join(p.dir, "0000000002.book")).To(BeAnExistingFile(), "the end of the first call had it made")
+		l.FailSync(nil)
+		Expect(two.Commit(true)).To(Succeed(), "it is in the book")
+		three := granted(l, tokens(30, 0))
+		Expect(three.Commit(true)).To(Succeed())
+		Expect(p.limits(c, "a", "")[0]).To(And(HaveField("Used", BeEquivalentTo(100)), HaveField("Reserved", BeEquivalentTo(50))), "the first is canceled")
+		three.Cancel()
 		p.sound(c)
 	})
 })

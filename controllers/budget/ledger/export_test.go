@@ -1,6 +1,9 @@
 package ledger
 
-import "time"
+import (
+	"os"
+	"time"
+)
 
 // CalendarPeriod is calendarPeriod, to be tried in many zones.
 func CalendarPeriod(unit Calendar, t time.Time) (start, end time.Time) {
@@ -43,6 +46,15 @@ func (l *Ledger) Drop() {
 
 // Fdatasync is the floor of what is durable.
 var Fdatasync = fdatasync
+
+// FailSync has the disk refuse what was written, until it is called with nil.
+func (l *Ledger) FailSync(err error) {
+	l.disk.mu.Lock()
+	defer l.disk.mu.Unlock()
+	if l.disk.sync = fdatasync; err != nil {
+		l.disk.sync = func(*os.File) error { return err }
+	}
+}
 
 // SetClock of a reader, which else goes by that of the host.
 func (r *Reader) SetClock(c Clock) { r.clock = c }

@@ -53,7 +53,7 @@ var (
 // Open opens the log for a gate: it reads what is there, takes a generation, and charges what dead generations left open. It fails where the log
 // is damaged other than at its very end, or was written by a newer version, and says what to do.
 func Open(o Options) (*Ledger, error) {
-	l := &Ledger{options: o}
+	l := &Ledger{options: o, disk: disk{sync: fdatasync}}
 	if l.options.Clock == nil {
 		l.options.Clock = hostClock{}
 	}
