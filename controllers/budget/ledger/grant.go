@@ -32,7 +32,10 @@ func (d *leader) decide(asks []*ask) error {
 		grant := func(a *ask, accs []*account, dec decision) {
 			granted, to = append(granted, d.grant(a, accs, dec)), append(to, a)
 		}
-		d.serveWaiters(grant)
+		if d.moved {
+			d.serveWaiters(grant)
+			d.moved = false
+		}
 		var refused []*ask
 		for _, a := range asks {
 			accs, dec := d.look(a)
@@ -52,6 +55,7 @@ func (d *leader) decide(asks []*ask) error {
 		}
 		d.put(d.late)
 		freed := len(d.late) > 0
+		d.moved = freed
 		if len(d.buf) == empty { // nothing happened
 			d.refuse(refused)
 			b.now = before
@@ -60,6 +64,7 @@ func (d *leader) decide(asks []*ask) error {
 		if err := d.write(before, granted); err != nil {
 			d.fail(to, err)
 			d.fail(refused, err)
+			d.moved = true
 			for _, r := range granted {
 				delete(d.own, r.n)
 			}

@@ -47,6 +47,7 @@ type leader struct {
 	blocked []*counter
 	timer   *time.Timer
 	buf     []byte
+	moved   bool // something happened that those who wait may profit from
 	ahead   bool // the book knows what could not be written
 	failed  error
 	answers []func()
@@ -135,9 +136,13 @@ func (d *leader) turn(batch []*op) (closing func()) {
 			configs = append(configs, o)
 		case o.closing:
 			last = o
+		default:
+			d.moved = true // the timer
 		}
 	}
+	before := d.log.book.now
 	err := d.prepare()
+	d.moved = d.moved || d.log.book.now != before || len(configs)+len(leaving) > 0
 	for _, o := range configs {
 		if err == nil {
 			d.configure(o.accounts)
