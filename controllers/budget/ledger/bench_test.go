@@ -122,6 +122,35 @@ func BenchmarkCall(b *testing.B) {
 	}
 }
 
+// BenchmarkSecondGate is a call through one gate while 32 callers of another one keep it as busy as they can.
+func BenchmarkSecondGate(b *testing.B) {
+	dir := b.TempDir()
+	busy, l := openBench(b, dir), openBench(b, dir)
+	stop := make(chan struct{})
+	var all sync.WaitGroup
+	for range 32 {
+		all.Go(func() {
+			for r := benchRequest(); ; {
+				select {
+				case <-stop:
+					return
+				default:
+					oneCall(b, busy, r, false)
+				}
+			}
+		})
+	}
+	took := make([]time.Duration, 0, 1000)
+	for b.Loop() {
+		begun := time.Now()
+		oneCall(b, l, benchRequest(), false)
+		took = append(took, time.Since(begun))
+	}
+	close(stop)
+	all.Wait()
+	percentiles(b, took)
+}
+
 // spreading is a clock on which a million calls take thirty days.
 type spreading struct{ n atomic.Int64 }
 

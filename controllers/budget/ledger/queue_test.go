@@ -214,3 +214,20 @@ func TestAClosedLedgerAnswersThoseThatWait(t *testing.T) {
 		w.settle("a", 1) // does nothing
 	})
 }
+
+func TestNobodyWaitsWhereALimitSaysDenyOrDowngrade(t *testing.T) {
+	other := budget("t", ledger.Tokens, 10, never)
+	for action, route := range map[ledger.Action]string{ledger.Deny: "", ledger.Downgrade: "local"} {
+		other.Limits[0].OnExceeded, other.Limits[0].Route = action, route
+		inBubble(t, config(queued("few", ledger.Concurrency, 1, never, time.Minute), other), func(w *waiting) {
+			begun := time.Now()
+			w.ask(context.Background(), "a", from("a", 5))
+			_, over, err := w.l.Reserve(context.Background(), from("b", 6)) // it fits into neither
+			w.g.Expect(err).NotTo(HaveOccurred())
+			w.g.Expect(over.Downgrade).To(Equal(route))
+			w.g.Expect(over.Waited).To(BeFalse())
+			w.g.Expect(time.Since(begun)).To(BeZero())
+			w.held["a"].Cancel()
+		})
+	}
+}
