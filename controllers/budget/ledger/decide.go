@@ -23,8 +23,9 @@ type call struct {
 
 // newCall refuses what cannot be accounted.
 func newCall(r *Request) (*call, error) {
-	for what, s := range map[string]string{"id": r.ID, "principal": r.Principal, "gate": r.Gate, "route": r.Route, "model": r.Model} {
+	for i, s := range [...]string{r.ID, r.Principal, r.Gate, r.Route, r.Model} {
 		if len(s) > maxText {
+			what := [...]string{"id", "principal", "gate", "route", "model"}[i]
 			return nil, fmt.Errorf("cannot account for a call whose %s has %d bytes: %d are the most", what, len(s), maxText)
 		}
 	}

@@ -13,6 +13,7 @@ type disk struct {
 
 	mu     sync.Mutex // of what follows, and of file against being closed
 	file   *os.File
+	sync   func(*os.File) error
 	synced int64
 	lost   int64 // what may not be on the disk though the kernel will say so
 }
@@ -30,7 +31,7 @@ func (d *disk) upTo(place int64) error {
 		return nil
 	}
 	end := d.written.Load()
-	if err := fdatasync(d.file); err != nil {
+	if err := d.sync(d.file); err != nil {
 		d.lost = end
 		return err
 	}
@@ -43,7 +44,7 @@ func (d *disk) turn(file *os.File, place int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.file != nil {
-		if err := fdatasync(d.file); err != nil {
+		if err := d.sync(d.file); err != nil {
 			d.lost = place
 		}
 	}

@@ -101,6 +101,14 @@ func writeWhole(path string, content []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
+// sweep away what writeWhole left in the middle when its process was killed.
+func (g *logFiles) sweep() {
+	names, _ := filepath.Glob(filepath.Join(g.dir, "*.tmp"))
+	for _, name := range names {
+		_ = os.Remove(name)
+	}
+}
+
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

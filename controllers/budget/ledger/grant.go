@@ -14,6 +14,14 @@ func (d *leader) decide(asks []*ask) error {
 		d.fail(asks, ErrNotConfigured)
 		asks = nil
 	}
+	asks = slices.DeleteFunc(asks, func(a *ask) bool {
+		b := d.log.book
+		tooMany := b.byName[a.keyName] == nil && b.perWho[a.principal] >= maxKeys
+		if tooMany {
+			d.fail([]*ask{a}, fmt.Errorf("principal %q has used %d different gates, routes and models, and may use no further one", a.principal, maxKeys))
+		}
+		return tooMany
+	})
 	looked := false
 	for {
 		b, before := d.log.book, d.log.book.now
@@ -24,7 +32,10 @@ func (d *leader) decide(asks []*ask) error {
 		grant := func(a *ask, accs []*account, dec decision) {
 			granted, to = append(granted, d.grant(a, accs, dec)), append(to, a)
 		}
-		d.serveWaiters(grant)
+		if d.moved {
+			d.serveWaiters(grant)
+			d.moved = false
+		}
 		var refused []*ask
 		for _, a := range asks {
 			accs, dec := d.look(a)
@@ -44,6 +55,7 @@ func (d *leader) decide(asks []*ask) error {
 		}
 		d.put(d.late)
 		freed := len(d.late) > 0
+		d.moved = freed
 		if len(d.buf) == empty { // nothing happened
 			d.refuse(refused)
 			b.now = before
@@ -52,6 +64,7 @@ func (d *leader) decide(asks []*ask) error {
 		if err := d.write(before, granted); err != nil {
 			d.fail(to, err)
 			d.fail(refused, err)
+			d.moved = true
 			for _, r := range granted {
 				delete(d.own, r.n)
 			}

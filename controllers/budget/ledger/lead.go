@@ -47,6 +47,7 @@ type leader struct {
 	blocked []*counter
 	timer   *time.Timer
 	buf     []byte
+	moved   bool // something happened that those who wait may profit from
 	ahead   bool // the book knows what could not be written
 	failed  error
 	answers []func()
@@ -135,14 +136,20 @@ func (d *leader) turn(batch []*op) (closing func()) {
 			configs = append(configs, o)
 		case o.closing:
 			last = o
+		default:
+			d.moved = true // the timer
 		}
 	}
+	before := d.log.book.now
 	err := d.prepare()
+	d.moved = d.moved || d.log.book.now != before || len(configs)+len(leaving) > 0
 	for _, o := range configs {
 		if err == nil {
 			d.configure(o.accounts)
+		} else { // as soon as calls can be decided again
+			d.log.book.accounts, d.log.book.stale = &accounts{config: o.accounts.config}, true
 		}
-		d.answers = append(d.answers, func() { o.done <- err })
+		d.answers = append(d.answers, func() { o.done <- nil })
 	}
 	for _, a := range leaving {
 		d.leave(a)
@@ -203,7 +210,7 @@ func (d *leader) prepare() error {
 		if err != nil {
 			return err
 		}
-		d.log.book.configure(a)
+		d.configure(a)
 	}
 	if d.failed != nil {
 		if err := d.flush(); err != nil {

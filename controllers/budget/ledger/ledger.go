@@ -53,7 +53,7 @@ var (
 // Open opens the log for a gate: it reads what is there, takes a generation, and charges what dead generations left open. It fails where the log
 // is damaged other than at its very end, or was written by a newer version, and says what to do.
 func Open(o Options) (*Ledger, error) {
-	l := &Ledger{options: o}
+	l := &Ledger{options: o, disk: disk{sync: fdatasync}}
 	if l.options.Clock == nil {
 		l.options.Clock = hostClock{}
 	}
@@ -128,10 +128,18 @@ func (l *Ledger) firstTurn() error {
 	}
 	l.late = append(l.late, record{kind: recGen, id: callID{gen: l.gen.number}})
 	l.buryDead()
-	for _, n := range generations(l.options.Dir) { // those that left nothing open
-		if b.openOf[n] == 0 && n != l.gen.number && !alive(l.options.Dir, n) {
+	alone := true
+	for _, n := range generations(l.options.Dir) {
+		switch {
+		case n == l.gen.number:
+		case alive(l.options.Dir, n):
+			alone = false
+		case b.openOf[n] == 0: // it left nothing open
 			forgetGeneration(l.options.Dir, n)
 		}
+	}
+	if alone { // nobody else compacts
+		l.log.sweep()
 	}
 	if err := l.flush(); err != nil {
 		l.gen.leave(l.options.Dir, true)
@@ -141,7 +149,8 @@ func (l *Ledger) firstTurn() error {
 }
 
 // Configure sets what calls are held to from now on. What a budget had used is known at once; a budget that did not change keeps its
-// count. It fails, and changes nothing, where a time zone is not known on this host.
+// count. It fails, and changes nothing, where a time zone is not known on this host. While the log cannot be written, no call goes on, and the first
+// that does is held to the new config.
 func (l *Ledger) Configure(c Config) error {
 	a, err := compile(c)
 	if err != nil {

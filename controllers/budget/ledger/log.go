@@ -190,7 +190,7 @@ func (g *logFiles) cut(size int64) error {
 	if err != nil {
 		return err
 	}
-	if damaged {
+	if damaged || g.goesOn() {
 		return &fault{t.f.Name(), t.off, "a record is not what was written, and others follow", restoreLog}
 	}
 	if !g.held || !g.writing {
@@ -201,6 +201,17 @@ func (g *logFiles) cut(size int64) error {
 	}
 	g.told("cut off a write that was not whole", "file", t.f.Name(), "at", t.off, "bytes", size-t.off)
 	return nil
+}
+
+// goesOn tells whether a later file has records. One with a header alone is left of a process that was killed before it named it.
+func (g *logFiles) goesOn() bool {
+	later, _ := numbers(g.dir, logExt)
+	for _, n := range later {
+		if st, err := os.Stat(filepath.Join(g.dir, fileName(n, logExt))); err == nil && n > g.tail.number && st.Size() > headerSize {
+			return true
+		}
+	}
+	return false
 }
 
 // write puts whole records at the end, in one write, or nothing.

@@ -8,14 +8,15 @@ import (
 
 // Reader reads a log that others write. It changes nothing and needs no right to write. It is safe for many callers.
 type Reader struct {
-	mu   sync.Mutex // of all
-	g    logFiles
-	told time.Time // when the last report was of
+	mu    sync.Mutex // of all
+	g     logFiles
+	clock Clock
+	told  time.Time // when the last report was of
 }
 
 // OpenReader reads the log in dir. A directory that is missing or empty is a log without facts.
 func OpenReader(dir string) (*Reader, error) {
-	r := &Reader{g: logFiles{dir: dir, book: newBook(), told: func(string, ...any) {}}}
+	r := &Reader{clock: hostClock{}, g: logFiles{dir: dir, book: newBook(), told: func(string, ...any) {}}}
 	if _, err := r.Refresh(); err != nil {
 		r.g.close()
 		return nil, err
@@ -67,15 +68,12 @@ func (r *Reader) present(c Config, now time.Time) (b *book, back func(), err err
 	known := b.accounts != nil && c.Number != 0 && b.accounts.config.Number == c.Number && !b.stale
 	if now.Before(r.told) { // what left its windows since is in them again
 		b.accounts, known = nil, false
-		for _, k := range b.keys {
-			k.accounts = nil
-		}
 	}
 	r.told = now
 	before := b.now
 	at := moment{ledger: before.ledger + max(0, now.UnixNano()-before.wall), wall: now.UnixNano()}
-	if clock := (hostClock{}); b.boot != "" && clock.BootID() == b.boot {
-		at.ledger = max(before.ledger, b.bootOffset+int64(clock.Boot()))
+	if b.boot != "" && r.clock.BootID() == b.boot { // else the host booted anew, and no gate ran since
+		at.ledger = max(before.ledger, b.bootOffset+int64(r.clock.Boot()))
 	}
 	b.now = at
 	back = func() { b.now = before }

@@ -142,16 +142,13 @@ func (r *record) encode(e *encoder) {
 
 type decoder struct {
 	b   []byte
+	i   int
 	bad bool
 }
 
 func (d *decoder) u() uint64 {
-	n, size := binary.Uvarint(d.b)
-	if size <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[size:]
+	n, size := binary.Uvarint(d.b[d.i:])
+	d.skip(size)
 	return n
 }
 
@@ -163,23 +160,28 @@ func (d *decoder) n() int64 {
 }
 
 func (d *decoder) z() int64 {
-	n, size := binary.Varint(d.b)
-	if size <= 0 {
-		d.bad, d.b = true, nil
-		return 0
-	}
-	d.b = d.b[size:]
+	n, size := binary.Varint(d.b[d.i:])
+	d.skip(size)
 	return n
 }
 
+func (d *decoder) skip(size int) {
+	if size <= 0 {
+		d.bad, size = true, d.left()
+	}
+	d.i += size
+}
+
+func (d *decoder) left() int { return len(d.b) - d.i }
+
 func (d *decoder) s() string {
 	n := d.u()
-	if n > uint64(len(d.b)) {
-		d.bad, d.b = true, nil
+	if n > uint64(d.left()) {
+		d.skip(0)
 		return ""
 	}
-	s := string(d.b[:n])
-	d.b = d.b[n:]
+	s := string(d.b[d.i : d.i+int(n)])
+	d.i += int(n)
 	return s
 }
 
@@ -206,7 +208,7 @@ func (r *record) decode(payload []byte) error {
 	case recPrincipal:
 		r.name.principal, r.text, r.number = d.s(), d.s(), d.n()
 		n := d.u()
-		if n > uint64(len(d.b)) {
+		if n > uint64(d.left()) {
 			return errPayload
 		}
 		for range n {
@@ -248,7 +250,7 @@ func (r *record) decode(payload []byte) error {
 	default:
 		return errPayload
 	}
-	if d.bad || len(d.b) > 0 {
+	if d.bad || d.left() > 0 {
 		return errPayload
 	}
 	return nil

@@ -132,6 +132,9 @@ func (v *verifier) file() (next uint64, err error) {
 		if payload == nil {
 			v.found.Torn = size - t.off
 			err := v.g.cut(size) // which finds damage, and cuts nothing
+			if err == nil && t.off == size && v.g.goesOn() {
+				err = &fault{file: t.f.Name(), offset: size, what: "its end is missing: later files have records"}
+			}
 			if v.add(err) {
 				v.found.Torn, err = 0, nil
 			}
@@ -171,6 +174,11 @@ func (v *verifier) book(number uint64) error {
 	if err != nil {
 		return err
 	}
+	if err := checkHeader(name, magicBook, number, have, ""); err != nil && !v.add(err) {
+		return err // of a newer version
+	} else if err != nil {
+		return nil
+	}
 	want := v.g.book.encode(number)
 	if bytes.Equal(have, want) {
 		return nil
@@ -191,16 +199,19 @@ func (v *verifier) counters() {
 	if err != nil {
 		return
 	}
-	for _, k := range b.keys {
-		k.accounts = nil
+	for _, x := range counted.budgets {
+		for _, acc := range x.accounts {
+			for i := range acc.counters {
+				acc.counters[i].advance(b, acc)
+			}
+		}
 	}
-	b.accounts = nil
+	b.accounts = nil // so that nothing is inherited
 	b.configure(again)
 	for _, x := range counted.budgets {
 		for who, acc := range x.accounts {
 			for i := range acc.counters {
 				c := &acc.counters[i]
-				c.advance(b, acc)
 				derived := int64(0)
 				if other := again.named[x.Name].accounts[who]; other != nil {
 					derived = other.counters[i].used
