@@ -139,6 +139,9 @@ type TokenBudgetStatus struct {
 type BudgetLimitStatus struct {
 	// Name of the limit.
 	Name string `json:"name"`
+	// Measure that it counts: tokens, inputTokens, outputTokens, cost, requests or concurrency. Currency of cost.
+	Measure  string `json:"measure"`
+	Currency string `json:"currency,omitempty"`
 	// Principal whose account it is; empty for a shared one.
 	Principal string `json:"principal,omitempty"`
 	// Limit, what is Used of it, Reserved for calls under way, and Remaining.
@@ -161,20 +164,4 @@ type BudgetSpender struct {
 	Used string `json:"used"`
 	// Requests that were served.
 	Requests int64 `json:"requests"`
-}
-
-// Pricing is what a backend takes. It is free, or has a currency and at least one price.
-type Pricing struct {
-	// Free: it takes nothing. Nothing else may be set with it.
-	Free bool `json:"free,omitempty"`
-	// Currency by its code of ISO 4217, such as EUR.
-	Currency string `json:"currency,omitempty"`
-	// InputPerMillion tokens, as a decimal number in quotes. Default 0.
-	InputPerMillion string `json:"inputPerMillion,omitempty"`
-	// CachedInputPerMillion of the input tokens that the backend had at hand. Default: inputPerMillion.
-	CachedInputPerMillion string `json:"cachedInputPerMillion,omitempty"`
-	// OutputPerMillion tokens. Default 0.
-	OutputPerMillion string `json:"outputPerMillion,omitempty"`
-	// PerCall that was answered. Default 0.
-	PerCall string `json:"perCall,omitempty"`
 }
