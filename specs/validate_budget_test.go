@@ -10,7 +10,9 @@ import (
 )
 
 // limitOf is a budget for all with one limit.
-func limitOf(limit string) string { return "{principals: {all: true}, limits: [{name: a, " + limit + "}]}" }
+func limitOf(limit string) string {
+	return "{principals: {all: true}, limits: [{name: a, " + limit + "}]}"
+}
 
 var _ = DescribeTable("Validate of a TokenBudget", func(spec, want string) { expectFaults(kindFaults("TokenBudget", spec), want) },
 	Entry("takes the least", limitOf("tokens: 1"), ""),
