@@ -128,8 +128,7 @@ type RouteLimits struct {
 	MaxOutputTokens *int64 `json:"maxOutputTokens,omitempty"`
 	// InputTokens says how the input of a call is bounded before the call, where a budget must know.
 	InputTokens *RouteInputTokens `json:"inputTokens,omitempty"`
-	// ImageTokens is the most that an image, or another part of a call that is no text, counts where a budget must know. Default: none, and a
-	// call with a part whose size the gate cannot see is refused under such a budget.
+	// ImageTokens is what an image counts as before the call where a budget must know, whatever its size. Default 4096.
 	ImageTokens *int64 `json:"imageTokens,omitempty"`
 }
 
