@@ -129,9 +129,11 @@ type TokenBudgetStatus struct {
 	Accounts int32 `json:"accounts"`
 	// TopSpenders of the window of the first limit, at most five.
 	TopSpenders []BudgetSpender `json:"topSpenders,omitempty"`
-	// AsOf is when the gate told this.
+	// Notified are the thresholds that events told of, in windows that go on.
+	Notified []BudgetNotified `json:"notified,omitempty"`
+	// AsOf is when this was so first.
 	AsOf metav1.Time `json:"asOf,omitzero"`
-	// Conditions: Ready, NearLimit, Exhausted.
+	// Conditions: Ready, NearLimit, Exhausted, ResolvedRefs.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
@@ -154,6 +156,17 @@ type BudgetLimitStatus struct {
 	// BurnPerHour over the last hour, and RunsOut when it would be used up at that rate, before the window ends.
 	BurnPerHour string      `json:"burnPerHour,omitempty"`
 	RunsOut     metav1.Time `json:"runsOut,omitzero"`
+}
+
+// BudgetNotified is a threshold that an event told of.
+type BudgetNotified struct {
+	// Limit that reached the threshold, and Principal whose account it is; empty for a shared one.
+	Limit     string `json:"limit"`
+	Principal string `json:"principal,omitempty"`
+	// Percent of the limit that were used.
+	Percent int32 `json:"percent"`
+	// At is when it was told.
+	At metav1.Time `json:"at"`
 }
 
 // BudgetSpender is who spent.

@@ -72,14 +72,9 @@ func (r *Reconciler) settleTokens(d *decision) {
 func (r *Reconciler) writeFiles(d *decision) (err error) {
 	defer func() {
 		r.mu.Lock()
-		was := r.unwritten
+		defer r.mu.Unlock()
 		if r.unwritten = ""; err != nil {
 			r.unwritten = err.Error()
-		}
-		news := d.Ledger != nil || was != r.unwritten
-		r.mu.Unlock()
-		if news {
-			r.o.Budgeted()
 		}
 	}()
 	if err := os.MkdirAll(r.dir(), 0o700); err != nil {

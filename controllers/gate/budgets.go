@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"maps"
 	"slices"
 
 	"mirroros.dev/mirroros/controllers/budget/ledger"
@@ -62,9 +63,37 @@ func (o *observed) budgetConfig(b *specs.TokenBudget) ledger.Budget {
 	return c
 }
 
-// Budgets are what calls are held to, as the file has it, and why it could not be written last; empty when it could.
-func (r *Reconciler) Budgets() (c ledger.Config, unwritten string) {
+// Budgets are what calls are held to.
+type Budgets struct {
+	// Config as the file has it.
+	Config ledger.Config
+	// Generations of the TokenBudgets that it was made from, by name. One that is missing is not in it yet.
+	Generations map[string]int64
+	// Unwritten says why the file could not be written last; empty when it could.
+	Unwritten string
+}
+
+// Budgets tells what calls are held to. What it answers is not changed afterwards.
+func (r *Reconciler) Budgets() Budgets {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.docs.budgets, r.unwritten
+	return r.budgets
+}
+
+// keepBudgets remembers what the file has after a look, and tells who is concerned.
+func (r *Reconciler) keepBudgets(o *observed, d *decision) {
+	r.mu.Lock()
+	now := Budgets{Config: r.docs.budgets, Generations: r.budgets.Generations, Unwritten: r.unwritten}
+	if d.Ledger == nil {
+		now.Generations = make(map[string]int64, len(o.Budgets))
+		for _, b := range o.Budgets {
+			now.Generations[b.Name] = b.Generation
+		}
+	}
+	news := now.Config.Number != r.budgets.Config.Number || now.Unwritten != r.budgets.Unwritten || !maps.Equal(now.Generations, r.budgets.Generations)
+	r.budgets = now
+	r.mu.Unlock()
+	if news {
+		r.o.Budgeted()
+	}
 }

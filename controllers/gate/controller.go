@@ -92,6 +92,7 @@ type Reconciler struct {
 	faults    map[string]string
 	unwritten string
 	routes    map[string]bool   // that are ready
+	budgets   Budgets
 	counted   map[string]counts // by gate process
 	enqueue   func(reconcile.Request, queue.Priority)
 	waiting   []chan error
@@ -201,6 +202,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (res re
 		o := r.observe()
 		r.active.Store(o.active())
 		d := decide(o)
+		r.keepBudgets(o, &d)
 		if !d.acts() || failed != nil || round == maxRounds || ctx.Err() != nil {
 			if err := r.write(ctx, o, &d); err != nil && failed == nil {
 				failed = err
