@@ -68,7 +68,9 @@ func (h *host) Reset(budget, reason string) error {
 	return h.fails
 }
 
-func (h *host) Verify(ledger.Config) (ledger.Findings, error) { return ledger.Findings{Records: 7}, h.fails }
+func (h *host) Verify(ledger.Config) (ledger.Findings, error) {
+	return ledger.Findings{Records: 7}, h.fails
+}
 
 func (h *host) Write(r *audit.Record) error {
 	if h.unlogged == nil {

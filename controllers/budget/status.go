@@ -41,15 +41,21 @@ func (o *observed) usage(b *specs.TokenBudget, report *ledger.BudgetReport, st *
 		first.Limits = unused(&b.Spec)
 	}
 	for i := range first.Limits {
-		st.Limits = append(st.Limits, limitStatus(&first.Limits[i], first.Principal, b.Spec.Currency()))
+		st.Limits = append(st.Limits, LimitStatus(&first.Limits[i], first.Principal, b.Spec.Currency()))
 	}
-	if len(report.Accounts) == 0 || len(first.Limits) == 0 {
-		return
+	st.TopSpenders = Spenders(report, maxSpenders)
+}
+
+// Spenders are at most so many of the top spenders, as a status tells them.
+func Spenders(report *ledger.BudgetReport, most int) (out []specs.BudgetSpender) {
+	if len(report.Accounts) == 0 || len(report.Accounts[0].Limits) == 0 {
+		return nil
 	}
-	measure := first.Limits[0].Measure
-	for _, s := range report.TopSpenders[:min(len(report.TopSpenders), maxSpenders)] {
-		st.TopSpenders = append(st.TopSpenders, specs.BudgetSpender{Principal: s.Principal, Used: amount(measure, s.Used), Requests: s.Requests})
+	measure := report.Accounts[0].Limits[0].Measure
+	for _, s := range report.TopSpenders[:min(len(report.TopSpenders), most)] {
+		out = append(out, specs.BudgetSpender{Principal: s.Principal, Used: amount(measure, s.Used), Requests: s.Requests})
 	}
+	return out
 }
 
 // unused are the limits of a budget as they stand for somebody who has used nothing.
@@ -62,7 +68,8 @@ func unused(s *specs.TokenBudgetSpec) []ledger.LimitReport {
 	return out
 }
 
-func limitStatus(l *ledger.LimitReport, principal, currency string) specs.BudgetLimitStatus {
+// LimitStatus says how a limit stands as a status does.
+func LimitStatus(l *ledger.LimitReport, principal, currency string) specs.BudgetLimitStatus {
 	st := specs.BudgetLimitStatus{Name: l.Name, Measure: string(l.Measure), Principal: principal, Limit: amount(l.Measure, l.Amount), Used: amount(l.Measure, l.Used),
 		Reserved: amount(l.Measure, l.Reserved), Remaining: amount(l.Measure, l.Remaining), Reset: stamp(l.Reset), RunsOut: stamp(l.RunsOut)}
 	if l.Measure == ledger.Cost {

@@ -91,7 +91,7 @@ type Reconciler struct {
 	ensured   time.Time
 	faults    map[string]string
 	unwritten string
-	routes    map[string]bool   // that are ready
+	routes    map[string]bool // that are ready
 	budgets   Budgets
 	counted   map[string]counts // by gate process
 	enqueue   func(reconcile.Request, queue.Priority)
