@@ -118,7 +118,7 @@ func (c *command) budgetLimits(b *specs.TokenBudget, r *budgetReport) {
 		header = append([]string{"ACCOUNT"}, header...)
 	}
 	var rows [][]string
-	for i, a := range r.Accounts[:min(len(r.Accounts), shownAccounts)] {
+	for _, a := range r.Accounts[:min(len(r.Accounts), shownAccounts)] {
 		for j := range a.Limits {
 			l := &a.Limits[j].BudgetLimitStatus
 			percent := l.Percent()
@@ -126,7 +126,7 @@ func (c *command) budgetLimits(b *specs.TokenBudget, r *budgetReport) {
 			if pictures {
 				part = c.paintPart(percent, bar(float64(percent)/100, barWidth)) + " " + part
 			}
-			row := []string{l.Name, used(l), part, l.Remaining, l.Reserved, c.until(l.Reset, resetWord(&r.Accounts[i].Limits[j])), c.until(l.RunsOut, "<none>")}
+			row := []string{l.Name, used(l), part, l.Remaining, l.Reserved, c.until(l.Reset, resetWord(&b.Spec, l)), c.until(l.RunsOut, "<none>")}
 			if each {
 				row = append([]string{a.Principal}, row...)
 			}
@@ -139,10 +139,12 @@ func (c *command) budgetLimits(b *specs.TokenBudget, r *budgetReport) {
 	}
 }
 
-// resetWord is what stands for no time of more.
-func resetWord(l *budgetLimit) string {
-	if l.Since.IsZero() && l.Measure != specs.MeasureConcurrency {
-		return "never"
+// resetWord is what stands for no time of more: a limit without a window has none, one that is not used needs none.
+func resetWord(s *specs.TokenBudgetSpec, l *specs.BudgetLimitStatus) string {
+	for i := range s.Limits {
+		if d := &s.Limits[i]; d.Name == l.Name && d.Window == nil && d.Concurrency == nil {
+			return "never"
+		}
 	}
 	return "<none>"
 }
