@@ -49,6 +49,8 @@ var tokenBudgetColumns = []Column{nameColumn,
 		}
 		return dateOf(first.RunsOut)
 	})),
+	wide(column("Exceeded", "integer", "Calls that did not fit since the gate's process began.", func(b *TokenBudget) any { return b.Status.Exceeded })),
+	wide(column("Last Exceeded", "date", "Time since a call did not fit.", func(b *TokenBudget) any { return dateOf(b.Status.LastExceeded) })),
 	wide(column("Accounts", "integer", "Accounts that have spent something in a window now.", func(b *TokenBudget) any { return int64(b.Status.Accounts) })),
 	wide(column("Why", "string", "Why the budget exists.", func(b *TokenBudget) any { return b.Spec.Why })),
 }

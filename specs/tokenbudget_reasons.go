@@ -4,7 +4,7 @@ package specs
 const (
 	// ConditionNearLimit: a threshold of a limit is reached, and the limit is not.
 	ConditionNearLimit = "NearLimit"
-	// ConditionExhausted: a limit has nothing left.
+	// ConditionExhausted: a limit has nothing left, or so little that a call did not fit in the last minute.
 	ConditionExhausted = "Exhausted"
 )
 
@@ -12,7 +12,7 @@ const (
 const (
 	// ReasonBudgetNearLimit: a threshold of a limit is reached.
 	ReasonBudgetNearLimit = "BudgetNearLimit"
-	// ReasonBudgetExhausted: a limit has nothing left.
+	// ReasonBudgetExhausted: a limit has no room for a call.
 	ReasonBudgetExhausted = "BudgetExhausted"
 	// ReasonWithinLimits: no threshold is reached, and every limit has something left.
 	ReasonWithinLimits = "WithinLimits"

@@ -129,6 +129,9 @@ type TokenBudgetStatus struct {
 	Accounts int32 `json:"accounts"`
 	// TopSpenders of the window of the first limit, at most five.
 	TopSpenders []BudgetSpender `json:"topSpenders,omitempty"`
+	// Exceeded are calls that did not fit since the gate's process began, as it last told, and LastExceeded when the last was.
+	Exceeded     int64       `json:"exceeded"`
+	LastExceeded metav1.Time `json:"lastExceeded,omitzero"`
 	// Notified are the thresholds that events told of, in windows that go on.
 	Notified []BudgetNotified `json:"notified,omitempty"`
 	// AsOf is when this was so first.

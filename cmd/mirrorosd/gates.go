@@ -29,8 +29,8 @@ func (op *operator) openGates() (err error) {
 		Allow:   op.isGate,
 		Sockets: op.sockets,
 		Changed: func() { op.gates.Changed(); op.budgets.Changed() },
-		Count:   func(process string, c control.Counts) { op.gates.Count(process, c); op.budgets.Changed() },
-		Gone:    func(process string) { op.gates.Gone(process) },
+		Count:   func(process string, c control.Counts) { op.gates.Count(process, c); op.budgets.Count(process, c) },
+		Gone:    func(process string) { op.gates.Gone(process); op.budgets.Gone(process) },
 		Log:     op.log.WithName("gates"),
 	})
 	if err != nil {

@@ -60,6 +60,7 @@ type Reconciler struct {
 	mu      sync.Mutex // guards the fields below
 	enqueue func(reconcile.Request, queue.Priority)
 	forget  map[string]bool
+	counted map[string]map[control.BudgetAccount]control.BudgetCount // by gate process
 	// What the ledger said last, of the config with that number, and when.
 	reports map[string]*ledger.BudgetReport
 	number  int64
@@ -74,7 +75,7 @@ func New(o Options) *Reconciler {
 	if o.Ledger == nil {
 		o.Ledger = &logFiles{dir: filepath.Join(o.StateDir, "gate", "ledger")}
 	}
-	return &Reconciler{o: o, forget: map[string]bool{}}
+	return &Reconciler{o: o, forget: map[string]bool{}, counted: map[string]map[control.BudgetAccount]control.BudgetCount{}}
 }
 
 // request is the only one: budgets form trees, and the ledger is read for all of them at once.
@@ -114,6 +115,43 @@ func (r *Reconciler) Changed() {
 	}
 }
 
+// Count takes what a gate process told: the counters that changed, since that process began.
+func (r *Reconciler) Count(process string, c control.Counts) {
+	r.mu.Lock()
+	if r.counted[process] == nil {
+		r.counted[process] = map[control.BudgetAccount]control.BudgetCount{}
+	}
+	for _, b := range c.Budgets {
+		r.counted[process][b.BudgetAccount] = b
+	}
+	r.mu.Unlock()
+	r.Changed()
+}
+
+// Gone forgets the counters of a gate process that is no longer connected.
+func (r *Reconciler) Gone(process string) {
+	r.mu.Lock()
+	delete(r.counted, process)
+	r.mu.Unlock()
+	r.Changed()
+}
+
+// sum adds up what all gate processes told; while one takes over from another there are two. The lock is held.
+func (r *Reconciler) sum() map[control.BudgetAccount]control.BudgetCount {
+	out := map[control.BudgetAccount]control.BudgetCount{}
+	for _, counts := range r.counted {
+		for account, c := range counts {
+			s := out[account]
+			s.BudgetAccount, s.Exceeded = account, s.Exceeded+c.Exceeded
+			if c.Last.After(s.Last) {
+				s.Last = c.Last
+			}
+			out[account] = s
+		}
+	}
+	return out
+}
+
 // readEvery is the least time between two looks at the ledger for the same budgets.
 const readEvery = time.Second
 
@@ -150,6 +188,7 @@ func (r *Reconciler) observe(o *observed) (later time.Duration, failed error) {
 		}
 	}
 	r.mu.Lock()
+	o.Exceeded = r.sum()
 	o.Forget = make(map[string]bool, len(r.forget))
 	for name := range r.forget {
 		o.Forget[name] = true

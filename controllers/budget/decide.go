@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/controllers/budget/ledger"
+	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/specs"
 )
@@ -30,10 +31,11 @@ func decide(o *observed) decision {
 	for i, b := range o.Budgets {
 		st := specs.TokenBudgetStatus{ObservedGeneration: b.Generation, AsOf: b.Status.AsOf, Conditions: slices.Clone(b.Status.Conditions)}
 		report := o.Reports[b.Name]
+		o.exceeded(b, &st)
 		if report != nil {
 			o.usage(b, report, &st)
 			d.notify(o, i, report, &st)
-			d.wake(o, report)
+			d.wake(o, b.Name, report)
 		} else { // last known, and the conditions say that nothing is known now
 			st.Limits, st.Accounts, st.TopSpenders, st.Notified = b.Status.Limits, b.Status.Accounts, b.Status.TopSpenders, b.Status.Notified
 		}
@@ -52,9 +54,9 @@ func (d *decision) notify(o *observed, index int, report *ledger.BudgetReport, s
 		for j := range a.Limits {
 			l := &a.Limits[j]
 			told := o.told(b, a.Principal, l)
-			if reached := reached(l); reached > told.Percent {
+			if reached := o.reached(b.Name, a.Principal, l); reached > told.Percent {
 				reason := specs.ReasonBudgetNearLimit
-				if exhausted(l) {
+				if o.exhausted(b.Name, a.Principal, l) {
 					reason = specs.ReasonBudgetExhausted
 				}
 				told.Percent, told.At = reached, stamp(o.Now)
@@ -92,27 +94,34 @@ func (o *observed) sameWindow(budget string, n specs.BudgetNotified, l *ledger.L
 	case declared.Window.Calendar != "":
 		return !n.At.Time.Before(l.Since.Truncate(time.Second))
 	}
-	return reached(l) > 0 // prepaid: as long as it is reached
+	return o.reached(budget, n.Principal, l) > 0 // prepaid: as long as it is reached
 }
 
-// nearlyAll is the part of a limit of tokens or money that nobody gets to use up: what is left is less than a call may take, so it is refused.
-const nearlyAll = 0.99
+// exceededFor is how long a limit counts as used up after a call that did not fit into it.
+const exceededFor = time.Minute
 
-// exhausted tells whether a limit has nothing left that a call could use. Calls at once come and go.
-func exhausted(l *ledger.LimitReport) bool {
-	switch l.Measure {
-	case ledger.Concurrency:
+// exhausted tells whether a limit has nothing left that a call could use: nothing at all, or so little that a call did not fit a moment ago. Calls
+// at once come and go.
+func (o *observed) exhausted(budget, principal string, l *ledger.LimitReport) bool {
+	if l.Measure == ledger.Concurrency {
 		return false
-	case ledger.Requests:
-		return l.Used >= l.Amount
 	}
-	return float64(l.Used) >= nearlyAll*float64(l.Amount)
+	return l.Used >= l.Amount || o.exceeds(budget, principal, l.Name) > 0
 }
 
-// reached is the highest threshold that a limit has reached, in percent; having nothing left is 100. Zero is none.
-func reached(l *ledger.LimitReport) int32 {
+// exceeds is how long a limit counts as used up from now on, because a call did not fit.
+func (o *observed) exceeds(budget, principal, limit string) time.Duration {
+	c, ok := o.Exceeded[control.BudgetAccount{Budget: budget, Limit: limit, Principal: principal}]
+	if !ok || c.Last.After(o.Now) && c.Last.Sub(o.Now) > exceededFor {
+		return 0
+	}
+	return max(0, c.Last.Add(exceededFor).Sub(o.Now))
+}
+
+// reached is the highest threshold that a limit has reached, in percent; being used up is 100. Zero is none.
+func (o *observed) reached(budget, principal string, l *ledger.LimitReport) int32 {
 	switch {
-	case exhausted(l):
+	case o.exhausted(budget, principal, l):
 		return 100
 	case l.Measure == ledger.Concurrency || len(l.Thresholds) == 0:
 		return 0
@@ -127,9 +136,12 @@ const burnStep = time.Minute
 const least = time.Second
 
 // wake asks for another look when a window that something was used in begins anew or moves on, and while there is a rate.
-func (d *decision) wake(o *observed, report *ledger.BudgetReport) {
+func (d *decision) wake(o *observed, budget string, report *ledger.BudgetReport) {
 	for i := range report.Accounts {
 		for _, l := range report.Accounts[i].Limits {
+			if t := o.exceeds(budget, report.Accounts[i].Principal, l.Name); t > 0 {
+				d.after(t)
+			}
 			if l.Used > 0 && !l.Reset.IsZero() {
 				d.after(l.Reset.Sub(o.Now))
 			}

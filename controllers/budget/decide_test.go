@@ -54,6 +54,12 @@ func account(principal string, hourly, day, once, parallel int64) ledger.Account
 		limit("once", ledger.Requests, 10, once), limit("parallel", ledger.Concurrency, 2, parallel)}}
 }
 
+// exceeded are seven calls that did not fit into a limit, the last at a time.
+func exceeded(limit, principal string, last time.Time) map[control.BudgetAccount]control.BudgetCount {
+	a := control.BudgetAccount{Budget: "agents", Limit: limit, Principal: principal}
+	return map[control.BudgetAccount]control.BudgetCount{a: {BudgetAccount: a, Exceeded: 7, Last: last}}
+}
+
 // world is a budget with a gate that holds calls to it, and what accounts have used.
 func world(change func(*observed), accounts ...ledger.AccountReport) *observed {
 	c := ledger.Config{Number: 3, Budgets: []ledger.Budget{{Name: "agents"}}}
@@ -100,7 +106,8 @@ var _ = DescribeTable("deciding how near a budget is to its limits", func(a ledg
 	Entry("nothing is used", account("a", 0, 0, 0, 0), "False", "False"),
 	Entry("less than a threshold is used", account("a", 499, 0, 0, 0), "False", "False"),
 	Entry("a threshold is reached", account("a", 500, 0, 0, 0), "True", "False"),
-	Entry("so little is left that no call fits", account("a", 991, 0, 0, 0), "False", "True"),
+	Entry("little is left", account("a", 991, 0, 0, 0), "True", "False"),
+	Entry("all is used", account("a", 1000, 0, 0, 0), "False", "True"),
 	Entry("more than all is used", account("a", 1200, 0, 0, 0), "False", "True"),
 	Entry("one request is left", account("a", 0, 0, 9, 0), "True", "False"),
 	Entry("no request is left", account("a", 0, 0, 10, 0), "False", "True"),
@@ -152,6 +159,31 @@ var _ = Describe("deciding", func() {
 		Expect(d.Statuses[0].Conditions).To(reconciletest.HaveCondition("NearLimit", "Unknown", "LedgerUnreadable"))
 	})
 
+	It("counts a limit as used up for a minute after a call that did not fit into it, and for who it was", func() {
+		o := world(nil, account("coder", 300, 0, 0, 0), account("scout", 300, 0, 0, 0))
+		o.Exceeded = exceeded("hourly", "coder", noon.Add(-20*time.Second))
+		o.Exceeded[control.BudgetAccount{Budget: "other", Limit: "hourly", Principal: "coder"}] = control.BudgetCount{Exceeded: 100, Last: noon}
+		d := decide(o)
+		Expect(d.Statuses[0].Conditions).To(ContainElement(SatisfyAll(HaveField("Type", "Exhausted"), HaveField("Status", metav1.ConditionTrue), HaveField("Message", "used up: hourly of coder"))))
+		Expect(d.Statuses[0].Exceeded).To(BeEquivalentTo(7))
+		Expect(d.Statuses[0].LastExceeded).To(Equal(stamp(noon.Add(-20 * time.Second))))
+		Expect(d.Result.RequeueAfter).To(Equal(40 * time.Second))
+		o.Budgets[0].Status = d.Statuses[0]
+		o.Now = noon.Add(40 * time.Second)
+		d = decide(o)
+		Expect(d.Statuses[0].Conditions).To(reconciletest.HaveCondition("Exhausted", "False", "WithinLimits"))
+		By("and remembers when, after the gate that told is gone")
+		o.Exceeded = nil
+		Expect(decide(o).Statuses[0].LastExceeded).To(Equal(stamp(noon.Add(-20 * time.Second))))
+		Expect(decide(o).Statuses[0].Exceeded).To(BeZero())
+	})
+
+	It("does not believe a gate whose clock is ahead", func() {
+		o := world(nil, account("coder", 300, 0, 0, 0))
+		o.Exceeded = exceeded("hourly", "coder", noon.Add(time.Hour))
+		Expect(decide(o).Statuses[0].Conditions).To(reconciletest.HaveCondition("Exhausted", "False", "WithinLimits"))
+	})
+
 	It("looks again when the window that is nearest moves on, at the earliest in a second", func() {
 		a := account("coder", 1, 0, 0, 0)
 		a.Limits[0].Reset = noon.Add(time.Millisecond)
@@ -183,7 +215,7 @@ var _ = Describe("telling of thresholds", func() {
 		Expect(next(time.Second, account("coder", 520, 0, 0, 0))).To(Equal([]string{
 			"BudgetNearLimit: limit hourly of coder has reached 50 %: 520 of 1000 tokens; more from 2026-11-27T12:01:00Z on"}))
 		Expect(next(time.Second, account("coder", 700, 0, 0, 0))).To(BeEmpty())
-		Expect(next(time.Second, account("coder", 1000, 0, 0, 0))).To(ConsistOf(HavePrefix("BudgetExhausted: limit hourly of coder is used up: 1000 of 1000 tokens")))
+		Expect(next(time.Second, account("coder", 1000, 0, 0, 0))).To(ConsistOf(HavePrefix("BudgetExhausted: limit hourly of coder has no room for a call: 1000 of 1000 tokens")))
 		Expect(next(time.Second, account("coder", 1000, 0, 0, 0), account("scout", 900, 0, 0, 0))).To(ConsistOf(HavePrefix("BudgetNearLimit: limit hourly of scout has reached 80 %")))
 	})
 
@@ -201,7 +233,7 @@ var _ = Describe("telling of thresholds", func() {
 	})
 
 	It("tells of what is prepaid for good", func() {
-		Expect(next(0, account("coder", 0, 0, 10, 0))).To(ConsistOf(HaveSuffix("limit once of coder is used up: 10 of 10 requests; it does not reset by itself")))
+		Expect(next(0, account("coder", 0, 0, 10, 0))).To(ConsistOf(HaveSuffix("limit once of coder has no room for a call: 10 of 10 requests; it does not reset by itself")))
 		Expect(next(10000*time.Hour, account("coder", 0, 0, 10, 0))).To(BeEmpty())
 		Expect(next(0, account("coder", 0, 0, 1, 0))).To(BeEmpty())
 		Expect(next(0, account("coder", 0, 0, 10, 0))).To(HaveLen(1))
@@ -215,7 +247,16 @@ var _ = Describe("telling of thresholds", func() {
 	})
 
 	It("says nothing of calls at once", func() {
+		o.Exceeded = exceeded("parallel", "coder", noon)
 		Expect(next(0, account("coder", 0, 0, 0, 2))).To(BeEmpty())
+	})
+
+	It("tells that a call did not fit, once, though something is left", func() {
+		o.Exceeded = exceeded("hourly", "coder", noon)
+		Expect(next(time.Second, account("coder", 810, 0, 0, 0))).To(Equal([]string{
+			"BudgetExhausted: limit hourly of coder has no room for a call: 810 of 1000 tokens; more from 2026-11-27T12:01:00Z on"}))
+		o.Exceeded = exceeded("hourly", "coder", noon.Add(2*time.Minute))
+		Expect(next(2*time.Minute, account("coder", 830, 0, 0, 0))).To(BeEmpty())
 	})
 
 	It("remembers nothing of limits that are gone", func() {

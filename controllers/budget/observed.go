@@ -20,6 +20,8 @@ type observed struct {
 	// Reports by the name of the budget, as of the config that is held; Unread says why there are none.
 	Reports map[string]*ledger.BudgetReport
 	Unread  string
+	// Exceeded are the calls that did not fit, as the gates told them.
+	Exceeded map[control.BudgetAccount]control.BudgetCount
 	// Forget are budgets that somebody reset since they were looked at, by name.
 	Forget map[string]bool
 }

@@ -196,6 +196,21 @@ var _ = Describe("Reconcile", func() {
 		Expect(h.records[1].Text).To(ContainSubstring("was not reset, though alice asked: read-only file system"))
 	})
 
+	It("adds up what gates told, as long as they are there", func() {
+		h.accounts = []ledger.AccountReport{account("coder", 10, 0, 0, 0)}
+		a := control.BudgetAccount{Budget: "agents", Limit: "hourly", Principal: "coder"}
+		h.Count("gate-0", control.Counts{Budgets: []control.BudgetCount{{BudgetAccount: a, Exceeded: 2, Last: noon.Add(-time.Hour)}}})
+		h.Count("gate-0", control.Counts{Budgets: []control.BudgetCount{{BudgetAccount: a, Exceeded: 3, Last: noon}}})
+		h.Count("gate-1", control.Counts{Budgets: []control.BudgetCount{{BudgetAccount: a, Exceeded: 4, Last: noon.Add(-time.Minute)}}})
+		h.look()
+		Expect(h.budget().Status.Exceeded).To(BeEquivalentTo(7))
+		Expect(h.budget()).To(reconciletest.HaveCondition("Exhausted", "True", "BudgetExhausted"))
+		h.Gone("gate-0")
+		h.look()
+		Expect(h.budget().Status.Exceeded).To(BeEquivalentTo(4))
+		Expect(h.asked).To(Equal(4))
+	})
+
 	It("answers questions", func() {
 		_, _, err := h.Reconciler.Report("nope")
 		Expect(err).To(MatchError(ContainSubstring("not found")))

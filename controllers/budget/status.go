@@ -46,6 +46,20 @@ func (o *observed) usage(b *specs.TokenBudget, report *ledger.BudgetReport, st *
 	st.TopSpenders = Spenders(report, maxSpenders)
 }
 
+// exceeded says how many calls did not fit, as the gates tell, and when the last.
+func (o *observed) exceeded(b *specs.TokenBudget, st *specs.TokenBudgetStatus) {
+	st.LastExceeded = b.Status.LastExceeded
+	for account, c := range o.Exceeded {
+		if account.Budget != b.Name {
+			continue
+		}
+		st.Exceeded += c.Exceeded
+		if last := stamp(c.Last); last.After(st.LastExceeded.Time) {
+			st.LastExceeded = last
+		}
+	}
+}
+
 // Spenders are at most so many of the top spenders, as a status tells them.
 func Spenders(report *ledger.BudgetReport, most int) (out []specs.BudgetSpender) {
 	if len(report.Accounts) == 0 || len(report.Accounts[0].Limits) == 0 {
@@ -101,7 +115,7 @@ func unit(m ledger.Measure, currency string) string {
 func reachedText(b *specs.TokenBudget, principal string, l *ledger.LimitReport, percent int32) string {
 	text := fmt.Sprintf("limit %s%s has reached %d %%: %s of %s%s", l.Name, of(principal), percent, amount(l.Measure, l.Used), amount(l.Measure, l.Amount), unit(l.Measure, b.Spec.Currency()))
 	if percent == 100 {
-		text = fmt.Sprintf("limit %s%s is used up: %s of %s%s", l.Name, of(principal), amount(l.Measure, l.Used), amount(l.Measure, l.Amount), unit(l.Measure, b.Spec.Currency()))
+		text = fmt.Sprintf("limit %s%s has no room for a call: %s of %s%s", l.Name, of(principal), amount(l.Measure, l.Used), amount(l.Measure, l.Amount), unit(l.Measure, b.Spec.Currency()))
 	}
 	if l.Reset.IsZero() {
 		return text + "; it does not reset by itself"
@@ -137,7 +151,7 @@ func verdictf(s metav1.ConditionStatus, reason, format string, args ...any) verd
 }
 
 func (o *observed) conditions(b *specs.TokenBudget, report *ledger.BudgetReport, st *specs.TokenBudgetStatus) {
-	near, spent := o.limits(report)
+	near, spent := o.limits(b.Name, report)
 	refs := verdictf(metav1.ConditionTrue, specs.ReasonResolved, "what it refers to is there")
 	if absent := o.Absent[b.Name]; len(absent) > 0 {
 		refs = verdictf(metav1.ConditionFalse, specs.ReasonRefsNotFound, "no %s", strings.Join(absent, ", no "))
@@ -188,7 +202,7 @@ func (o *observed) ready(b *specs.TokenBudget) verdict {
 const shown = 3
 
 // limits tells whether thresholds are reached, and whether something is used up.
-func (o *observed) limits(report *ledger.BudgetReport) (near, spent verdict) {
+func (o *observed) limits(budget string, report *ledger.BudgetReport) (near, spent verdict) {
 	if report == nil {
 		why := cmp.Or(o.Unread, "nothing is known of it yet")
 		unknown := verdictf(metav1.ConditionUnknown, specs.ReasonLedgerUnreadable, "%s; the status says what was known last", why)
@@ -199,9 +213,9 @@ func (o *observed) limits(report *ledger.BudgetReport) (near, spent verdict) {
 		a := &report.Accounts[i]
 		for j := range a.Limits {
 			l := &a.Limits[j]
-			if exhausted(l) {
+			if o.exhausted(budget, a.Principal, l) {
 				full = append(full, l.Name+of(a.Principal))
-			} else if p := reached(l); p > 0 {
+			} else if p := o.reached(budget, a.Principal, l); p > 0 {
 				up = append(up, fmt.Sprintf("%d %% of %s%s", p, l.Name, of(a.Principal)))
 			}
 		}
