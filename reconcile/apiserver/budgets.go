@@ -69,6 +69,8 @@ type BudgetHistoryRow struct {
 	Name  string          `json:"name"`
 	Total BudgetAmounts   `json:"total"`
 	Steps []BudgetAmounts `json:"steps"`
+	// Refused are calls that did not fit into the budget, as the audit log has them.
+	Refused int64 `json:"refused"`
 }
 
 // BudgetAmounts are what was taken. Cost is a decimal number in the currency of the prices.

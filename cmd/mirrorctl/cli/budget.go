@@ -68,6 +68,8 @@ type budgetHistoryRow struct {
 	Name  string          `json:"name"`
 	Total budgetAmounts   `json:"total"`
 	Steps []budgetAmounts `json:"steps"`
+	// Refused are calls that did not fit.
+	Refused int64 `json:"refused"`
 }
 
 type budgetAmounts struct {

@@ -26,7 +26,8 @@ func newBudgetShow(c *command) *cobra.Command {
 		Use:   "show NAME",
 		Short: "Show how a budget stands, and who used it",
 		Long: `show tells of every account of a budget how much of each limit is used and left, when it has more, and when it runs out if calls go on as
-in the last hour. With --by it tells who took how much in the time of --since; on a terminal with a small picture of when.`,
+in the last hour. With --by it tells who took how much in the time of --since, and how many calls did not fit; on a
+terminal with a small picture of when.`,
 		Example: "  mirrorctl budget show agents\n  mirrorctl budget show agents --by principal --since 12h\n  mirrorctl budget show house --by model -o json",
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output, "json", "yaml"); err != nil {
@@ -160,13 +161,14 @@ func (c *command) budgetTakers(h *budgetHistory, measure, currency string) {
 	if currency != "" {
 		header = append(header, currency)
 	}
+	header = append(header, "REFUSED")
 	pictures := isTerminal(c.Out)
 	if pictures {
 		header = append(header, "WHEN")
 	}
 	var rows [][]string
 	for _, r := range h.Rows {
-		row := append([]string{orDash(r.Name)}, r.Total.cells(currency)...)
+		row := append(append([]string{orDash(r.Name)}, r.Total.cells(currency)...), fmt.Sprint(r.Refused))
 		if pictures {
 			row = append(row, sparkline(weights(r.Steps, measure)))
 		}
