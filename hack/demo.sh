@@ -38,6 +38,7 @@ operator=$!
 until_true 10 mirrorctl version
 until_true 10 mirrorctl get process/chat-model
 try mirrorctl wait process/chat-model process/worker process/first-words --timeout 20s
+until_true 10 mirrorctl status # the gate's own process may be a moment behind what it serves
 try mirrorctl get processes
 try mirrorctl status
 
