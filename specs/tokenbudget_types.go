@@ -129,9 +129,14 @@ type TokenBudgetStatus struct {
 	Accounts int32 `json:"accounts"`
 	// TopSpenders of the window of the first limit, at most five.
 	TopSpenders []BudgetSpender `json:"topSpenders,omitempty"`
-	// AsOf is when the gate told this.
+	// Exceeded are calls that did not fit since the gate's process began, as it last told, and LastExceeded when the last was.
+	Exceeded     int64       `json:"exceeded"`
+	LastExceeded metav1.Time `json:"lastExceeded,omitzero"`
+	// Notified are the thresholds that events told of, in windows that go on.
+	Notified []BudgetNotified `json:"notified,omitempty"`
+	// AsOf is when this was so first.
 	AsOf metav1.Time `json:"asOf,omitzero"`
-	// Conditions: Ready, NearLimit, Exhausted.
+	// Conditions: Ready, NearLimit, Exhausted, ResolvedRefs.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
@@ -139,6 +144,9 @@ type TokenBudgetStatus struct {
 type BudgetLimitStatus struct {
 	// Name of the limit.
 	Name string `json:"name"`
+	// Measure that it counts: tokens, inputTokens, outputTokens, cost, requests or concurrency. Currency of cost.
+	Measure  string `json:"measure"`
+	Currency string `json:"currency,omitempty"`
 	// Principal whose account it is; empty for a shared one.
 	Principal string `json:"principal,omitempty"`
 	// Limit, what is Used of it, Reserved for calls under way, and Remaining.
@@ -153,6 +161,17 @@ type BudgetLimitStatus struct {
 	RunsOut     metav1.Time `json:"runsOut,omitzero"`
 }
 
+// BudgetNotified is a threshold that an event told of.
+type BudgetNotified struct {
+	// Limit that reached the threshold, and Principal whose account it is; empty for a shared one.
+	Limit     string `json:"limit"`
+	Principal string `json:"principal,omitempty"`
+	// Percent of the limit that were used.
+	Percent int32 `json:"percent"`
+	// At is when it was told.
+	At metav1.Time `json:"at"`
+}
+
 // BudgetSpender is who spent.
 type BudgetSpender struct {
 	// Principal by name.
@@ -161,20 +180,4 @@ type BudgetSpender struct {
 	Used string `json:"used"`
 	// Requests that were served.
 	Requests int64 `json:"requests"`
-}
-
-// Pricing is what a backend takes. It is free, or has a currency and at least one price.
-type Pricing struct {
-	// Free: it takes nothing. Nothing else may be set with it.
-	Free bool `json:"free,omitempty"`
-	// Currency by its code of ISO 4217, such as EUR.
-	Currency string `json:"currency,omitempty"`
-	// InputPerMillion tokens, as a decimal number in quotes. Default 0.
-	InputPerMillion string `json:"inputPerMillion,omitempty"`
-	// CachedInputPerMillion of the input tokens that the backend had at hand. Default: inputPerMillion.
-	CachedInputPerMillion string `json:"cachedInputPerMillion,omitempty"`
-	// OutputPerMillion tokens. Default 0.
-	OutputPerMillion string `json:"outputPerMillion,omitempty"`
-	// PerCall that was answered. Default 0.
-	PerCall string `json:"perCall,omitempty"`
 }

@@ -155,7 +155,7 @@ func (x *exchange) hold(m *meter) *refusal {
 		bad.err = err
 		return bad
 	case over != nil:
-		x.server.metrics.exceeded.WithLabelValues(x.name, m.route.Name, over.Budget, over.Limit).Inc()
+		x.exceed(m.route.Name, over)
 		return &refusal{reason: BudgetExceeded, text: over.String(), exceeded: over}
 	case res == nil:
 		return nil

@@ -18,6 +18,7 @@ import (
 	. "github.com/onsi/gomega"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy"
+	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/reconcile/audit"
 )
 
@@ -224,6 +225,10 @@ var _ = Describe("A budget", func() {
 		text := strings.ReplaceAll(fmt.Sprint(families), "  ", " ")
 		Expect(text).To(And(MatchRegexp(`mirrorgate_budget_exceeded_total.*label:{name:"budget" value:"team"}.*name:"limit" value:"rate"}.*counter:{value:1`),
 			MatchRegexp(`mirrorgate_budget_reservations_open.*gauge:{value:0}`), MatchRegexp(`mirrorgate_budget_wait_seconds.*sample_count:2`)))
+		By("and the operator is told")
+		w.ask(chat)
+		Expect(w.server.Counts().Budgets).To(ConsistOf(SatisfyAll(HaveField("BudgetAccount", control.BudgetAccount{Budget: "team", Limit: "rate"}),
+			HaveField("Exceeded", BeEquivalentTo(2)), HaveField("Last", Not(BeZero())))))
 	})
 })
 

@@ -26,7 +26,11 @@ type metrics struct {
 	waits    prometheus.Histogram
 	streams  gauges
 	gates    sync.Map // of name: *gateCounters
+	budgets  sync.Map // of control.BudgetAccount: *exceededCounter, of those that calls did not fit into
 }
+
+// exceededCounter counts the calls that did not fit into an account of a limit; last is when, in nanoseconds.
+type exceededCounter struct{ n, last atomic.Int64 }
 
 type gateCounters struct{ requests, refused atomic.Int64 }
 
@@ -102,6 +106,15 @@ func (m *metrics) gate(name string) *gateCounters {
 	return c.(*gateCounters)
 }
 
+// exceed counts a call that did not fit into a budget.
+func (x *exchange) exceed(route string, over *Exceeded) {
+	m := x.server.metrics
+	m.exceeded.WithLabelValues(x.name, route, over.Budget, over.Limit).Inc()
+	c, _ := m.budgets.LoadOrStore(control.BudgetAccount{Budget: over.Budget, Limit: over.Limit, Principal: over.Principal}, &exceededCounter{})
+	c.(*exceededCounter).n.Add(1)
+	c.(*exceededCounter).last.Store(x.now().UnixNano())
+}
+
 // ended notes the time that a stage took.
 func (x *exchange) ended(stage int) {
 	now := x.now()
@@ -161,6 +174,11 @@ func (s *Server) Counts() control.Counts {
 		n := c.(*gateCounters)
 		out.Gates = append(out.Gates, control.GateCount{Name: name.(string), Requests: n.requests.Load(), Refused: n.refused.Load(),
 			Streams: s.metrics.streams.of(name.(string)).Load()})
+		return true
+	})
+	s.metrics.budgets.Range(func(account, c any) bool {
+		n := c.(*exceededCounter)
+		out.Budgets = append(out.Budgets, control.BudgetCount{BudgetAccount: account.(control.BudgetAccount), Exceeded: n.n.Load(), Last: time.Unix(0, n.last.Load()).UTC()})
 		return true
 	})
 	s.cache.mu.Lock()

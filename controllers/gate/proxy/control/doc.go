@@ -49,6 +49,8 @@ type Stopped struct {
 type Counts struct {
 	Gates []GateCount `json:"gates,omitempty"`
 	Rules []RuleCount `json:"rules,omitempty"`
+	// Budgets that calls did not fit into.
+	Budgets []BudgetCount `json:"budgets,omitempty"`
 }
 
 // GateCount of one gate.
@@ -57,6 +59,20 @@ type GateCount struct {
 	Requests int64  `json:"requests"`
 	Refused  int64  `json:"refused"`
 	Streams  int64  `json:"streams"`
+}
+
+// BudgetCount of one account of a limit: how many calls did not fit into it, and when the last.
+type BudgetCount struct {
+	BudgetAccount
+	Exceeded int64     `json:"exceeded"`
+	Last     time.Time `json:"last"`
+}
+
+// BudgetAccount is an account of a limit; Principal is empty for a shared one.
+type BudgetAccount struct {
+	Budget    string `json:"budget"`
+	Limit     string `json:"limit"`
+	Principal string `json:"principal,omitempty"`
 }
 
 // RuleCount of one rule.
