@@ -89,6 +89,12 @@ type Filter struct {
 	// JSON of schema.
 	Type FilterType `json:"type"`
 	// On: Request, Response or Both. Default Request; Response for AnswerSchema, which knows no other.
+	//
+	// A stream goes on while it is looked at: a text some words late (RedactSecrets: five), of which nothing is let go that is redacted or
+	// refused. What a model thinks, says and tells a tool goes on when it changes to another of them; what it says after it changed back waits for
+	// the next change. RequirePattern and AnswerSchema need the whole answer, and so do patterns whose match has no bound (as a.*b) or that ask
+	// for the beginning or end of the text: then the stream is held until its end, and so is an answer that is no stream. Of what is held 8 MiB
+	// are the most; a longer answer is refused.
 	On FilterOn `json:"on,omitempty"`
 	// Patterns are regular expressions (RE2) of RequirePattern and ForbidPattern, and further ones of RedactSecrets and BlockInjection.
 	Patterns []string `json:"patterns,omitempty"`

@@ -46,8 +46,8 @@ var _ = Describe("a gate that takes peer credentials", func() {
 			return
 		}
 		Eventually(func() string { return h.must("logs", "agent", "--tail", "1") }).Should(ContainSubstring("mirror"))
+		h.recorded(Not(BeEmpty()), "--kind", "decision", "--decision", "Allowed", "--route", "chat") // what it asks is in its log as well
 		allowed := h.records("--kind", "decision", "--decision", "Allowed", "--route", "chat")
-		Expect(allowed).NotTo(BeEmpty())
 		Expect(allowed).To(HaveEach(And(HaveKeyWithValue("principal", "scout"), HaveKeyWithValue("instance", h.one("agent").Name), Not(HaveKey("token")))))
 		Eventually(func() []map[string]any { return h.records("--kind", "decision", "--principal", "process/daemon") }).Should(ContainElement(And(
 			HaveKeyWithValue("reason", "NoRule"), HaveKeyWithValue("instance", h.one("daemon").Name))), "a session of its own makes it nobody else")

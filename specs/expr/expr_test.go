@@ -205,25 +205,6 @@ var _ = Describe("Compile", func() {
 			Expect(err).To(HaveOccurred())
 		}
 	})
-
-	DescribeTable("knows what an expression uses", func(src string, used, unused []string) {
-		p, err := expr.Compile(src)
-		Expect(err).NotTo(HaveOccurred())
-		for _, name := range used {
-			Expect(p.Uses(name)).To(BeTrue(), name)
-		}
-		for _, name := range unused {
-			Expect(p.Uses(name)).To(BeFalse(), name)
-		}
-	}, func(src string, _, _ []string) string { return src },
-		Entry(nil, `mcp.tool == "a"`, []string{"mcp", "mcp.tool"}, []string{"mcp.arguments", "request", "request.headers", "time"}),
-		Entry(nil, `has(mcp.arguments.x)`, []string{"mcp.arguments"}, []string{"request.headers"}),
-		Entry(nil, `has(mcp.arguments)`, []string{"mcp.arguments"}, nil),
-		Entry(nil, `request.headers[?"a"].orValue("") == ""`, []string{"request.headers"}, []string{"mcp"}),
-		Entry(nil, `llm.tools.exists(t, t in mcp.arguments)`, []string{"llm.tools", "mcp.arguments"}, []string{"t"}),
-		Entry(nil, `{"a": [mcp.arguments.x]}["a"] == [1] || time > timestamp("2026-01-01T00:00:00Z")`, []string{"mcp.arguments", "time"}, nil),
-		Entry(nil, `llm.tools.exists(mcp, mcp == "read")`, []string{"llm.tools"}, []string{"mcp"}),
-	)
 })
 
 // FuzzCompile: any text compiles or is an error with a place, and what compiles evaluates to a value or an error.

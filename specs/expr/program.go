@@ -11,8 +11,7 @@ import (
 type Program struct {
 	program cel.Program
 	source  string
-	uses    map[string]bool
-	costly  bool
+	costly  bool // its costs are counted
 }
 
 // Error is what is wrong with an expression, at its place.
@@ -68,7 +67,7 @@ func Compile(src string) (p *Program, err error) {
 	if err != nil {
 		return nil, &Error{1, 1, err.Error()}
 	}
-	return &Program{program: program, source: src, uses: w.uses, costly: w.costly}, nil
+	return &Program{program: program, source: src, costly: w.costly}, nil
 }
 
 // affordable refuses an expression that costs too much on usual requests.
@@ -90,9 +89,6 @@ func notBool(t *cel.Type) string {
 	}
 	return "must be true or false, and is " + typeName(t.String())
 }
-
-// Uses tells whether the expression looks at a variable (mcp) or a field of one (mcp.arguments).
-func (p *Program) Uses(name string) bool { return p.uses[name] }
 
 // String is the expression as it was written.
 func (p *Program) String() string { return p.source }

@@ -7,20 +7,18 @@ import (
 	"cel.dev/cel-go/common/ast"
 )
 
-// walker goes through a checked expression: what it uses, and what the language has and conditions have not.
+// walker goes through a checked expression: what it may cost, and what the language has and conditions have not.
 type walker struct {
 	checked *cel.Ast
 	locals  []string
-	uses    map[string]bool
 	// costly: an evaluation may take more than a look at each variable that the expression names.
 	costly bool
 	fault  *Error
 }
 
 func walk(checked *cel.Ast) *walker {
-	w := &walker{checked: checked, uses: map[string]bool{}}
+	w := &walker{checked: checked}
 	w.visit(checked.NativeRep().Expr())
-	w.costly = w.costly || w.uses["mcp.arguments"]
 	return w
 }
 
@@ -122,13 +120,10 @@ func (w *walker) declared(e ast.Expr) bool {
 		e.AsSelect().Operand().AsIdent() == "principal" && !w.isLocal("principal")
 }
 
-// looksAt notes a variable or field of one. What goes through labels costs what the owner declared, but not where it looks at a request too.
+// looksAt notes a field of a variable, or a variable that has none. The arguments of a tool may be anything. What goes through labels costs what
+// the owner declared, but not where it looks at a request too.
 func (w *walker) looksAt(variable, field string) {
-	w.uses[variable] = true
-	if field != "" {
-		w.uses[variable+"."+field] = true
-	}
-	w.costly = w.costly || len(w.locals) > 0 && variable != "principal"
+	w.costly = w.costly || variable == "mcp" && field == "arguments" || len(w.locals) > 0 && variable != "principal"
 }
 
 // collects tells that a call adds items to the list that a macro makes, as map() and filter() do.

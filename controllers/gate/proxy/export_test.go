@@ -40,3 +40,6 @@ type Ending = ending
 
 // Cancel ends it.
 func (e *ending) Cancel(cause error) { e.cancel(cause) }
+
+// CompileFilters makes the filters of a rule.
+var CompileFilters = compileFilters

@@ -1,9 +1,7 @@
 package proxy
 
 import (
-	"bytes"
 	"errors"
-	"slices"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy/filter"
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
@@ -106,10 +104,15 @@ func (f *textFilters) Answer(media string) AnswerFilter {
 	if !f.all.Looks(filter.Response) && !f.said.Looks(filter.Response) {
 		return nil
 	}
-	return &textAnswer{filters: f, events: media == "text/event-stream"}
+	events := media == "text/event-stream"
+	if events && !f.said.Looks(filter.Response) && !f.all.Stream(filter.Response).Whole() {
+		return newStreamAnswer(f.all)
+	}
+	return &textAnswer{filters: f, events: events}
 }
 
-// textAnswer holds an answer back until it is whole: what a filter refuses must not have begun, and what it hides may be cut over pieces.
+// textAnswer holds an answer back until it is whole: one of JSON, and a stream where a filter asks for something, or has a pattern of which the
+// longest match has no bound. All others are a streamAnswer's.
 type textAnswer struct {
 	filters *textFilters
 	events  bool
@@ -142,30 +145,14 @@ func (a *textAnswer) End() ([]byte, string, error) {
 }
 
 // texts of all of the answer: of each event, or of the JSON that it is.
-func (a *textAnswer) texts() (all []text, err error) {
-	if !a.events {
-		return textsAt(a.held, 0)
+func (a *textAnswer) texts() ([]text, error) {
+	if a.events {
+		said, err := readEvents(a.held)
+		return said.texts, err
 	}
-	at := 0
-	for line := range bytes.Lines(a.held) {
-		if data, ok := bytes.CutPrefix(line, []byte("data:")); ok && !slices.Contains([]string{"", "[DONE]"}, string(bytes.TrimSpace(data))) {
-			found, err := textsAt(data, at+len("data:"))
-			if err != nil {
-				return nil, err
-			}
-			all = append(all, found...)
-		}
-		at += len(line)
-	}
-	return all, nil
-}
-
-// textsAt gives the texts of JSON that begins at a place.
-func textsAt(json []byte, at int) ([]text, error) {
-	v, err := strict.Check(json)
+	v, err := strict.Check(a.held)
 	if err != nil {
 		return nil, err
 	}
-	v.At += at
 	return textsOf(v)
 }

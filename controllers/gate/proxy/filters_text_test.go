@@ -13,23 +13,27 @@ import (
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 )
 
-// told gives what a stream of a chat said.
-func told(stream string) (text string) {
+// told gives what a stream of a chat said, each choice by itself, one after the other.
+func told(stream string) string {
 	GinkgoHelper()
+	texts := make([]string, 2)
 	for line := range strings.Lines(stream) {
 		data, ok := strings.CutPrefix(strings.TrimSpace(line), "data: ")
 		if !ok || data == "[DONE]" {
 			continue
 		}
 		var e struct {
-			Choices []struct{ Delta struct{ Content string } }
+			Choices []struct {
+				Index int
+				Delta struct{ Content string }
+			}
 		}
 		Expect(json.Unmarshal([]byte(data), &e)).To(Succeed(), data)
 		for _, c := range e.Choices {
-			text += c.Delta.Content
+			texts[c.Index] += c.Delta.Content
 		}
 	}
-	return text
+	return strings.Join(texts, "")
 }
 
 var _ = Describe("Filters of texts", func() {

@@ -42,6 +42,16 @@ func (s *Stream) Whole() bool {
 	return false
 }
 
+// Holds tells that something of what was written may still be let go of, or changed.
+func (s *Stream) Holds() bool {
+	for _, t := range s.stages {
+		if t.held != "" || t.swallow != nil {
+			return true
+		}
+	}
+	return false
+}
+
 // Write takes the next piece and answers what may go on. After a refusal nothing more does.
 func (s *Stream) Write(piece string) (string, *Refused) { return s.pass(0, piece, false) }
 
