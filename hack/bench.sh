@@ -17,6 +17,8 @@ echo "== kill -9 of operator and guardian"
 "$tools/chaos" -long
 "$tools/chaos" -cost
 echo "== unchanged sets and single edits, in process"
-go test -run '^$' -bench . -benchtime 20x $(go list ./reconcile/... ./controllers/... | grep -v /audit) | grep -E '^(Benchmark|ok|pkg)'
+go test -run '^$' -bench . -benchtime 20x $(go list ./reconcile/... ./controllers/... | grep -vE '/(audit|ledger)$') | grep -E '^(Benchmark|ok|pkg)'
 echo "== the audit log: a record beside write(2) and fdatasync(2), and 100,000 verified beside reading and hashing them"
 go test -run '^$' -bench . -benchtime 1s ./reconcile/audit | grep -E '^(Benchmark|ok)'
+echo "== the token ledger: calls beside a bare write(2) and fdatasync(2), a million of them replayed and compacted, 10,000 budgets"
+go test -run '^$' -bench . -benchtime 1s ./controllers/budget/ledger | grep -E '^(Benchmark|ok)'

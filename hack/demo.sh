@@ -38,6 +38,7 @@ operator=$!
 until_true 10 mirrorctl version
 until_true 10 mirrorctl get process/chat-model
 try mirrorctl wait process/chat-model process/worker process/first-words --timeout 20s
+until_true 10 mirrorctl status # the gate's own process may be a moment behind what it serves
 try mirrorctl get processes
 try mirrorctl status
 
@@ -81,14 +82,32 @@ until_true 5 shadowed
 try mirrorctl get gaterules -o wide
 try mirrorctl audit verify
 
-say "5. kill -9 of a process: it is back at once"
+say "5. An agent that runs out is told when it may go on, and a raised limit holds a moment later"
+echo "(budgets.yaml, agents: tokens: 100k -> tokens: 400)"
+sed -i.old 's/tokens: 100k/tokens: 400/' "$dir/stack/budgets.yaml" && rm "$dir/stack/budgets.yaml.old"
+lowered() { [ "$(mirrorctl get tokenbudget agents -o 'jsonpath={.status.limits[0].limit}')" = 400 ]; }
+until_true 10 lowered
+out() { ! demoworker --base-url "$gate/v1" --model house-chat --count 1 --prompt "Say the word mirror." >"$dir/out" 2>&1; }
+until_true 10 out
+cat "$dir/out"
+grep -q 'there is room in' "$dir/out" || fail "the refusal does not say when there is room"
+try mirrorctl budget show agents --by principal
+echo "(budgets.yaml, agents: tokens: 400 -> tokens: 100k)"
+sed -i.old 's/tokens: 400/tokens: 100k/' "$dir/stack/budgets.yaml" && rm "$dir/stack/budgets.yaml.old"
+through() { demoworker --base-url "$gate/v1" --model house-chat --count 1 --prompt "Say the word mirror."; }
+until_true 10 through
+try demoworker --base-url "$gate/v1" --model house-chat --count 1 --prompt "Say the word mirror."
+try mirrorctl top budgets
+try mirrorctl budget verify
+
+say "6. kill -9 of a process: it is back at once"
 kill -9 "$worker"
 back() { local p; p=$(pid_of worker) && [ -n "$p" ] && [ "$p" != "$worker" ]; }
 until_true 10 back
 try mirrorctl get instances
 worker=$(pid_of worker)
 
-say "6. kill -9 of the operator: nothing stops, nothing doubles, nothing is lost"
+say "7. kill -9 of the operator: nothing stops, nothing doubles, nothing is lost"
 old=$(host pid)
 echo "$ kill -9 $old"
 kill -9 "$old"
@@ -100,7 +119,7 @@ echo "operator: pid $old -> $(host pid); chat-model: still pid $model; worker: s
 try mirrorctl logs worker --tail 3
 try mirrorctl status
 
-say "7. kill -9 of the gate: whoever connects waits a moment, nobody is refused"
+say "8. kill -9 of the gate: whoever connects waits a moment, nobody is refused"
 old=$(pid_of mirrorgate)
 echo "$ kill -9 $old"
 kill -9 "$old"
@@ -110,7 +129,7 @@ until_true 10 fresh
 until_true 10 mirrorctl status
 try mirrorctl audit verify
 
-say "8. The end: everything is stopped, dependents first"
+say "9. The end: everything is stopped, dependents first"
 try mirrorctl shutdown
 wait "$operator" || fail "the operator did not end well"
 operator=

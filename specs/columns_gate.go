@@ -3,7 +3,6 @@ package specs
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 )
@@ -70,19 +69,4 @@ var principalColumns = []Column{nameColumn,
 	ageColumn,
 	wide(column("Next Expiry", "string", "When the first of its tokens ends, in UTC.", func(p *Principal) any { return dateOf(p.Status.NextExpiry) })),
 	wide(column("Why", "string", "Why the identity exists.", func(p *Principal) any { return p.Spec.Why })),
-}
-
-// Short says in a few words whom a rule is for.
-func (p *PrincipalSelector) Short() string {
-	if p == nil || p.All {
-		return "all"
-	}
-	words := slices.Clone(p.Names)
-	for _, t := range p.Types {
-		words = append(words, "any "+string(t))
-	}
-	for _, k := range slices.Sorted(maps.Keys(p.MatchLabels)) {
-		words = append(words, k+"="+p.MatchLabels[k])
-	}
-	return cut(strings.Join(words, ", "), 60)
 }

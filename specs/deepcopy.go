@@ -88,6 +88,9 @@ func (o *GateRule) DeepCopyObject() runtime.Object { return deepCopy(o) }
 func (o *Principal) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // DeepCopyObject copies the object.
+func (o *TokenBudget) DeepCopyObject() runtime.Object { return deepCopy(o) }
+
+// DeepCopyObject copies the object.
 func (o *Lease) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // Copy returns a deep copy that may be changed.

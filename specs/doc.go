@@ -10,6 +10,7 @@
 //	Route     a stable name on a Gate (a model, a path, hosts) and the backends behind it
 //	GateRule  one rule: who may do what, or what is looked for in what they say
 //	Principal an identity (agent, human, process) that tokens are issued to
+//	TokenBudget what principals may spend through the gates: tokens, money, requests, calls at once
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
 //	Lease     who leads, in the shape of coordination.k8s.io/v1; for programs that elect a leader through the API, never in a manifest
 //
@@ -33,6 +34,12 @@
 // checked when the set is admitted, LocalFirst when a request is decided. The gate that a process is told in $(MIRROROS_GATE_NAME) is a
 // reference of it, as dependsOn is.
 //
+// # What it may cost
+//
+// A TokenBudget selects principals as a GateRule does, and calls by its scope. Every budget that a call falls under holds, and with each the
+// budgets above it (parent). A limit counts one measure in one window. What a backend takes is its pricing, or that of its Route; a budget of
+// cost may be over no backend that has none, and a tree of budgets has one currency ([BudgetMisfits], which admission and mirrorctl share).
+//
 // # Template, generation, revision
 //
 // The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user, group,
@@ -44,7 +51,7 @@
 // # Conditions, reasons, events
 //
 // Every status has conditions: Ready (it is as declared), Reconciling (something is under way), Stalled (somebody must act), and what else
-// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, gate_reasons.go), and the same word in a condition, in an
+// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, gate_reasons.go, tokenbudget_reasons.go), and the same word in a condition, in an
 // instance's state and in an event. What is not known is Unknown, never assumed to be well.
 //
 // # From text to object

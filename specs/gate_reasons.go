@@ -18,6 +18,8 @@ const (
 	ReasonNoCgroups = "NoCgroups"
 	// ReasonNoEndpoints: no backend is ready.
 	ReasonNoEndpoints = "NoEndpoints"
+	// ReasonBoundsBroken: a backend of the route took more than it was told to, so the gate sends it nothing any more.
+	ReasonBoundsBroken = "BoundsBroken"
 	// ReasonExpired: the rule has ended.
 	ReasonExpired = "Expired"
 	// ReasonShadow: the rule is counted and decides nothing.

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/google/jsonschema-go/jsonschema"
-	metav1validation "k8s.io/apimachinery/pkg/apis/meta/v1/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/specs/expr"
@@ -48,16 +47,7 @@ func (o *GateRule) References() []Ref {
 	for i, n := range o.Spec.Routes {
 		add("routes", "Route", i, n)
 	}
-	if p := o.Spec.Principals; p != nil {
-		for i, n := range p.Names {
-			if process, ok := strings.CutPrefix(n, PrincipalOfProcess); ok {
-				add("principals.names", "Process", i, process)
-			} else if !strings.HasPrefix(n, PrincipalOfSystem) {
-				add("principals.names", "Principal", i, n)
-			}
-		}
-	}
-	return refs
+	return append(refs, o.Spec.Principals.references()...)
 }
 
 // Validate tells everything that is wrong in the rule by itself.
@@ -88,37 +78,11 @@ type ruleValidator struct {
 
 func (v *ruleValidator) principals() {
 	at, p := v.spec.Child("principals"), v.s.Principals
-	if p == nil {
-		if v.s.Action == RuleAllow {
-			v.add(field.Required(at, "an Allow names whom it allows: names, types, matchLabels, or all: true"))
-		}
-		return
+	if p != nil {
+		v.selector(at, p)
+	} else if v.s.Action == RuleAllow {
+		v.add(field.Required(at, "an Allow names whom it allows: names, types, matchLabels, or all: true"))
 	}
-	some := len(p.Names) > 0 || len(p.Types) > 0 || len(p.MatchLabels) > 0
-	switch {
-	case p.All && some:
-		v.add(field.Forbidden(at.Child("all"), "means every principal, so nothing may narrow it: remove it, or the rest"))
-	case !p.All && !some:
-		v.add(field.Required(at, "names, types, matchLabels, or all: true"))
-	}
-	v.names(at.Child("names"), p.Names, v.principal)
-	types := make([]string, len(p.Types))
-	for i, t := range p.Types {
-		types[i] = string(t)
-	}
-	v.names(at.Child("types"), types, func(at *field.Path, t string) { v.oneOf(at, t, principalTypes...) })
-	v.add(sorted(metav1validation.ValidateLabels(p.MatchLabels, at.Child("matchLabels")))...)
-}
-
-func (v *ruleValidator) principal(at *field.Path, name string) {
-	if strings.HasPrefix(name, PrincipalOfSystem) && name != PrincipalAnonymous {
-		v.invalid(at, name, "of the operator's own there is %s only", PrincipalAnonymous)
-		return
-	}
-	if name == PrincipalAnonymous {
-		return
-	}
-	v.name(at, strings.TrimPrefix(name, PrincipalOfProcess), "the name of a Principal, or process/ and that of a Process")
 }
 
 func (v *ruleValidator) mcp() {

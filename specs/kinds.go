@@ -84,6 +84,8 @@ var Kinds = []*Kind{
 		Group: GroupName, Version: Version, New: func() Object { return &GateRule{} }, Columns: gateRuleColumns},
 	{Kind: "Principal", Plural: "principals", Singular: "principal", ShortNames: []string{"pr"}, Categories: []string{"all"},
 		Group: GroupName, Version: Version, New: func() Object { return &Principal{} }, Columns: principalColumns},
+	{Kind: "TokenBudget", Plural: "tokenbudgets", Singular: "tokenbudget", ShortNames: []string{"tb", "budget", "budgets"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, New: func() Object { return &TokenBudget{} }, Columns: tokenBudgetColumns},
 	{Kind: "Event", Plural: "events", Singular: "event", ShortNames: []string{"ev"}, Version: "v1", Namespaced: true, OperatorOnly: true,
 		Instead: "events are told by the operator", New: func() Object { return &Event{} },
 		Columns: eventColumns,

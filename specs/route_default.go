@@ -40,6 +40,9 @@ func (o *Route) Default() {
 	if l := s.Limits; l != nil && l.MaxOutputTokens != nil {
 		orPointer(&l.DefaultOutputTokens, *l.MaxOutputTokens)
 	}
+	if l := s.Limits; l != nil && l.InputTokens != nil {
+		or(&l.InputTokens.Bound, InputBoundBytes)
+	}
 }
 
 func (a *BackendAuth) setDefaults() {

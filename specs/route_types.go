@@ -34,6 +34,8 @@ type RouteSpec struct {
 	Timeouts *RouteTimeouts `json:"timeouts,omitempty"`
 	// Limits of a model call.
 	Limits *RouteLimits `json:"limits,omitempty"`
+	// Pricing of every backend that sets none. Default: none, and no budget of cost may be over the route.
+	Pricing *Pricing `json:"pricing,omitempty"`
 }
 
 // RouteProtocol is what clients of a route speak.
@@ -77,6 +79,8 @@ type RouteBackend struct {
 	Weight *int32 `json:"weight,omitempty"`
 	// Auth is what the gate tells the backend in place of the client's own credentials, which never go on.
 	Auth *BackendAuth `json:"auth,omitempty"`
+	// Pricing is what the backend takes. Default: that of the route.
+	Pricing *Pricing `json:"pricing,omitempty"`
 }
 
 // BackendAuth is a header with a secret.
@@ -122,7 +126,27 @@ type RouteLimits struct {
 	DefaultOutputTokens *int64 `json:"defaultOutputTokens,omitempty"`
 	// MaxOutputTokens is the most; a client that asks for more is given that. Default: no limit.
 	MaxOutputTokens *int64 `json:"maxOutputTokens,omitempty"`
+	// InputTokens says how the input of a call is bounded before the call, where a budget must know.
+	InputTokens *RouteInputTokens `json:"inputTokens,omitempty"`
+	// ImageTokens is what an image counts as before the call where a budget must know, whatever its size. Default 4096.
+	ImageTokens *int64 `json:"imageTokens,omitempty"`
 }
+
+// RouteInputTokens says how the input of a call is bounded before the call.
+type RouteInputTokens struct {
+	// Bound: Bytes (the default), one token a byte, which no tokenizer exceeds; or Learned, from what earlier calls took, which lets more
+	// through and may be exceeded.
+	Bound InputBound `json:"bound,omitempty"`
+}
+
+// InputBound is how the input of a call is bounded before the call.
+type InputBound string
+
+// The input bounds.
+const (
+	InputBoundBytes   InputBound = "Bytes"
+	InputBoundLearned InputBound = "Learned"
+)
 
 // RouteStatus is what was observed of a Route.
 type RouteStatus struct {

@@ -31,6 +31,7 @@ func (o *Route) Validate() field.ErrorList {
 	v.fallbacks()
 	v.timeouts()
 	v.limits()
+	v.pricing(v.spec.Child("pricing"), v.s.Pricing)
 	return v.faults
 }
 
@@ -223,6 +224,7 @@ func (v *routeValidator) backend(at *field.Path, b *RouteBackend) {
 		v.pattern(at.Child("model"), b.Model)
 	}
 	v.auth(at.Child("auth"), b.Auth)
+	v.pricing(at.Child("pricing"), b.Pricing)
 }
 
 func (v *routeValidator) process(at *field.Path, b *RouteBackend) {
@@ -318,6 +320,9 @@ func (v *routeValidator) timeouts() {
 	}
 }
 
+// maxImageTokens is the most that an image may be said to count.
+const maxImageTokens = 1_000_000
+
 func (v *routeValidator) limits() {
 	l, at := v.s.Limits, v.spec.Child("limits")
 	if l == nil {
@@ -335,6 +340,12 @@ func (v *routeValidator) limits() {
 			v.invalid(at.Child(f.name), *f.value, "must be at least 1")
 			return
 		}
+	}
+	if t := l.InputTokens; t != nil {
+		v.oneOf(at.Child("inputTokens", "bound"), string(t.Bound), string(InputBoundBytes), string(InputBoundLearned))
+	}
+	if n := l.ImageTokens; n != nil && (*n < 1 || *n > maxImageTokens) {
+		v.invalid(at.Child("imageTokens"), *n, "must be from 1 to %d", maxImageTokens)
 	}
 	if d, m := l.DefaultOutputTokens, l.MaxOutputTokens; d != nil && m != nil && *d > *m {
 		v.invalid(at.Child("defaultOutputTokens"), *d, "must not be more than maxOutputTokens, which is %d", *m)

@@ -9,21 +9,23 @@ import (
 	"os"
 	"path/filepath"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 )
 
-// files are the three files that a gate runs on. Beside each it keeps a copy of the last that was good, for the day on which the file is not.
+// files are the four files that a gate runs on. Beside each it keeps a copy of the last that was good, for the day on which the file is not.
 type files struct {
 	dir string
-	// config, endpoints and identities are what runs, and loaded the texts of them; nil for none.
+	// config, endpoints, identities and budgets are what runs, and loaded the texts of them; nil for none.
 	config     *proxy.Config
 	endpoints  *proxy.Endpoints
 	identities *proxy.Identities
+	budgets    *ledger.Config
 	loaded     map[string][]byte
 }
 
 // update takes new content; what is nil stays as it is. An error means that nothing changed.
-type update func(*proxy.Config, *proxy.Endpoints, *proxy.Identities) error
+type update func(*proxy.Config, *proxy.Endpoints, *proxy.Identities, *ledger.Config) error
 
 const goodSuffix = ".good"
 
@@ -53,13 +55,21 @@ func (f *files) together(apply update) error {
 		return err
 	}
 	identities, err := read[proxy.Identities](f, proxy.IdentitiesFile, texts)
+	if err != nil {
+		return err
+	}
+	budgets, err := read[ledger.Config](f, ledger.ConfigFile, texts)
+	if errors.Is(err, fs.ErrNotExist) && !f.known(ledger.ConfigFile) {
+		err = nil // an operator that knows no budgets
+	}
 	if err != nil || len(texts) == 0 {
 		return err
 	}
-	if err := apply(config, endpoints, identities); err != nil {
+	if err := apply(config, endpoints, identities, budgets); err != nil {
 		return err
 	}
 	f.config, f.endpoints, f.identities = cmp.Or(config, f.config), cmp.Or(endpoints, f.endpoints), cmp.Or(identities, f.identities)
+	f.budgets = cmp.Or(budgets, f.budgets)
 	var errs []error
 	for name, text := range texts {
 		f.loaded[name] = text
@@ -82,12 +92,21 @@ func read[T any](f *files, name string, texts map[string][]byte) (*T, error) {
 	return v, nil
 }
 
+// known tells whether a file was ever written.
+func (f *files) known(name string) bool {
+	path := filepath.Join(f.dir, name)
+	_, err := os.Stat(path)
+	_, gerr := os.Stat(path + goodSuffix)
+	return err == nil || gerr == nil
+}
+
 // apart does the same file by file, so that one that cannot be loaded keeps none of the others back.
 func (f *files) apart(apply update) error {
 	return errors.Join(
-		loadFile(f, proxy.IdentitiesFile, &f.identities, func(v *proxy.Identities) error { return apply(nil, nil, v) }),
-		loadFile(f, proxy.EndpointsFile, &f.endpoints, func(v *proxy.Endpoints) error { return apply(nil, v, nil) }),
-		loadFile(f, proxy.ConfigFile, &f.config, func(v *proxy.Config) error { return apply(v, nil, nil) }),
+		loadFile(f, ledger.ConfigFile, &f.budgets, func(v *ledger.Config) error { return apply(nil, nil, nil, v) }),
+		loadFile(f, proxy.IdentitiesFile, &f.identities, func(v *proxy.Identities) error { return apply(nil, nil, v, nil) }),
+		loadFile(f, proxy.EndpointsFile, &f.endpoints, func(v *proxy.Endpoints) error { return apply(nil, v, nil, nil) }),
+		loadFile(f, proxy.ConfigFile, &f.config, func(v *proxy.Config) error { return apply(v, nil, nil, nil) }),
 	)
 }
 
@@ -95,10 +114,8 @@ func (f *files) apart(apply update) error {
 func loadFile[T any](f *files, name string, running **T, apply func(*T) error) error {
 	path := filepath.Join(f.dir, name)
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) && *running == nil {
-		if _, serr := os.Stat(path + goodSuffix); serr != nil {
-			return nil // nothing was ever declared
-		}
+	if errors.Is(err, fs.ErrNotExist) && *running == nil && !f.known(name) {
+		return nil // nothing was ever declared
 	}
 	if err == nil && string(text) == string(f.loaded[name]) {
 		return nil

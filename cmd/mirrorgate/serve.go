@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/controllers/gate/proxy/upstream"
@@ -25,6 +26,7 @@ type gate struct {
 	server    *proxy.Server
 	client    *control.Client
 	files     files
+	budgets   budgets
 	listeners listeners
 	fault     atomic.Pointer[string] // why a file could not be loaded
 	// leaving: there are addresses that the operator waits for; with the end of a request there may be none any more.
@@ -53,7 +55,9 @@ func serve(ctx context.Context, o options) error {
 	}
 	client := &upstream.Client{}
 	defer client.Close()
-	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, SessionKey: key, Counted: g.counted})
+	g.server = proxy.New(proxy.Options{Audit: log, Client: client, Log: o.Log, Peer: newPeers(o.Log).of, Counted: g.counted, Stopped: g.tell, SessionKey: key})
+	g.budgets = budgets{dir: filepath.Join(o.State, "gate", "ledger"), log: o.Log.WithName("ledger"), changed: g.tell}
+	defer g.budgets.close()
 	g.files = files{dir: filepath.Join(o.State, "gate"), loaded: map[string][]byte{}}
 	g.listeners = listeners{listen: g.server.Listen, log: o.Log, held: map[string]*os.File{}}
 	g.client = control.NewClient(control.ClientOptions{Path: filepath.Join(o.Run, "gate.sock"), Hello: g.hello, Take: g.listeners.take,
@@ -113,7 +117,10 @@ func (g *gate) reload() {
 // load takes up what changed in the files.
 func (g *gate) load() {
 	was := g.files.config
-	err := g.files.load(g.server.Update)
+	err := g.files.load(g.update)
+	if g.files.budgets == nil && g.files.known(ledger.ConfigFile) {
+		g.server.SetLedger(&g.budgets) // there are budgets, and nobody knows which: nothing may pass
+	}
 	if g.files.config != was {
 		g.listeners.keepOnly(g.files.config)
 		g.audit.SetRetention(retention(g.files.config))
@@ -126,11 +133,30 @@ func (g *gate) load() {
 	g.fault.Store(&text)
 }
 
+// update takes new content. The budgets come first: no route is served before what bounds it.
+func (g *gate) update(c *proxy.Config, e *proxy.Endpoints, ids *proxy.Identities, b *ledger.Config) error {
+	if b != nil {
+		if err := g.budgets.configure(b); err != nil {
+			return err
+		}
+		if len(b.Budgets) == 0 {
+			g.server.SetLedger(nil)
+		} else {
+			g.server.SetLedger(&g.budgets)
+		}
+	}
+	return g.server.Update(c, e, ids)
+}
+
+// tell has the operator told what runs.
+func (g *gate) tell() { g.client.Tell() }
+
 // running is what is in force.
 func (g *gate) running() control.Running {
 	r := g.server.Running()
 	g.leaving.Store(len(r.Leaving) > 0)
 	r.Error = ""
+	r.Budgets, r.LedgerError = g.budgets.running()
 	if f := g.fault.Load(); f != nil {
 		r.Error = *f
 	}

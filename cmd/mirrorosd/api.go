@@ -28,6 +28,7 @@ func (op *operator) listen() ([]part, error) {
 		Stacks:     stacks{op.stacks},
 		Host:       op,
 		Gates:      gatesAPI{op},
+		Budgets:    budgetsAPI{op.budgets, op.audit.dir()},
 		Reload:     op.processes.Reload,
 		IsWorkload: op.isWorkload,
 		Version:    version,

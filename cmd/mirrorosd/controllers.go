@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"mirroros.dev/mirroros/controllers/budget"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
 	"mirroros.dev/mirroros/controllers/stack"
@@ -32,6 +33,15 @@ func (op *operator) reconcilers() {
 		Down:     op.ending,
 		Log:      op.log.WithName("process"),
 	})
+	op.budgets = budget.New(budget.Options{
+		Client:   op.client,
+		Recorder: op.events.As("budget-controller"),
+		Audit:    op.audit,
+		Held:     func() budget.Held { return budget.Held(op.gates.Budgets()) },
+		Running:  op.line.Running,
+		StateDir: op.State,
+		Log:      op.log.WithName("budget"),
+	})
 	op.stacks = stack.New(stack.Options{
 		Client:  op.client,
 		Files:   op.source,
@@ -48,6 +58,7 @@ func (op *operator) controllers() []reconcile.Controller {
 	return append(op.gates.Controllers(),
 		op.stacks.Controller(),
 		op.processes.Controller(),
+		op.budgets.Controller(),
 	)
 }
 

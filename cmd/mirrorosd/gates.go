@@ -28,9 +28,9 @@ func (op *operator) openGates() (err error) {
 		Path:    filepath.Join(op.Run, "gate.sock"),
 		Allow:   op.isGate,
 		Sockets: op.sockets,
-		Changed: func() { op.gates.Changed() },
-		Count:   func(process string, c control.Counts) { op.gates.Count(process, c) },
-		Gone:    func(process string) { op.gates.Gone(process) },
+		Changed: func() { op.gates.Changed(); op.budgets.Changed() },
+		Count:   func(process string, c control.Counts) { op.gates.Count(process, c); op.budgets.Count(process, c) },
+		Gone:    func(process string) { op.gates.Gone(process); op.budgets.Gone(process) },
 		Log:     op.log.WithName("gates"),
 	})
 	if err != nil {
@@ -48,6 +48,7 @@ func (op *operator) openGates() (err error) {
 		Dir:       func(kind, name string) string { return op.index.Dir(kind, name) },
 		Place:     op.placeText,
 		Find:      op.findRequest,
+		Budgeted:  func() { op.budgets.Changed() },
 		Log:       op.log.WithName("gate"),
 	})
 	return err

@@ -71,6 +71,9 @@ func (g gatesAPI) Why(ctx context.Context, request string) (*specs.Explanation, 
 	out.Request, out.Time, out.Principal, out.Decision, out.Stage, out.Reason, out.Rule = d.Request, d.Time, d.Principal, d.Decision, d.Stage, d.Reason, d.Rule
 	out.Allowed = d.Decision == "Allowed" || d.Decision == "Rewritten"
 	var notes []string
+	if d.Text != "" { // such as which budget had too little left, or what a call was downgraded from
+		notes = append(notes, d.Text)
+	}
 	if o := e.Outcome; o != nil {
 		out.Decision, out.Status, out.Milliseconds = o.Decision, o.Status, o.Milliseconds
 		if o.Reason != "" {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"mirroros.dev/mirroros/controllers/budget"
 	"mirroros.dev/mirroros/controllers/gate"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/controllers/gate/sockets"
@@ -43,6 +44,7 @@ type operator struct {
 	processes *process.Reconciler
 	stacks    *stack.Reconciler
 	gates     *gate.Reconciler
+	budgets   *budget.Reconciler
 	sockets   *sockets.Hub
 	line      *control.Server
 	audit     *auditLog

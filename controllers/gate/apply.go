@@ -11,6 +11,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -36,7 +37,7 @@ func (r *Reconciler) apply(ctx context.Context, o *observed, d *decision) error 
 	if err := r.writeFiles(d); err != nil {
 		return errors.Join(append(errs, err)...)
 	}
-	if d.Config != nil || d.Endpoints != nil || d.Identities != nil || d.Sockets != nil {
+	if d.files() || d.Sockets != nil {
 		ctx, cancel := context.WithTimeout(ctx, answerPatience)
 		r.o.Line.Reload(ctx)
 		cancel()
@@ -95,6 +96,11 @@ func (r *Reconciler) writeFiles(d *decision) (err error) {
 			return err
 		}
 	}
+	if d.Ledger != nil { // before a configuration with what they are for
+		if err := writeJSON(filepath.Join(r.dir(), ledger.ConfigFile), d.Ledger, true); err != nil {
+			return err
+		}
+	}
 	if d.Config != nil {
 		if err := r.writeConfig(*d.Config); err != nil {
 			return err
@@ -110,6 +116,9 @@ func (r *Reconciler) writeFiles(d *decision) (err error) {
 	}
 	if d.Config != nil {
 		r.docs.config = *d.Config
+	}
+	if d.Ledger != nil {
+		r.docs.budgets = *d.Ledger
 	}
 	return nil
 }

@@ -80,7 +80,10 @@ func (o *observed) routeConfig(r *specs.Route) proxy.RouteConfig {
 		c.Connect, c.FirstByte, c.Idle, c.Request = duration(t.Connect), duration(t.FirstByte), duration(t.Idle), duration(t.Request)
 	}
 	if l := s.Limits; l != nil {
-		c.DefaultOutputTokens, c.MaxOutputTokens = value(l.DefaultOutputTokens), value(l.MaxOutputTokens)
+		c.DefaultOutputTokens, c.MaxOutputTokens, c.ImageTokens = value(l.DefaultOutputTokens), value(l.MaxOutputTokens), value(l.ImageTokens)
+		if t := l.InputTokens; t != nil && t.Bound == specs.InputBoundLearned {
+			c.InputBound = proxy.BoundLearned
+		}
 	}
 	return c
 }
@@ -116,7 +119,7 @@ func (o *observed) localityOf(r *specs.Route) specs.Locality {
 }
 
 func (o *observed) backendConfig(r *specs.Route, b specs.RouteBackend) proxy.BackendConfig {
-	c := proxy.BackendConfig{Remote: b.Remote, Path: b.Path, Model: b.Model, Weight: 1}
+	c := proxy.BackendConfig{Remote: b.Remote, Path: b.Path, Model: b.Model, Weight: 1, Price: price(r.Spec.Effective(&b))}
 	if b.Weight != nil {
 		c.Weight = int(*b.Weight)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/reconcile"
@@ -36,6 +37,8 @@ type Options struct {
 	Place func(kind, name string) string
 	// Find looks a request up in the audit log: its decision and its outcome, nil when there is none (yet).
 	Find func(ctx context.Context, request string) (decision, outcome *audit.Record, err error)
+	// Budgeted is called when what Budgets answers has changed. Default: nobody is told.
+	Budgeted func()
 	// Now is the wall clock. Default time.Now.
 	Now func() time.Time
 	Log logr.Logger
@@ -88,7 +91,8 @@ type Reconciler struct {
 	ensured   time.Time
 	faults    map[string]string
 	unwritten string
-	routes    map[string]bool   // that are ready
+	routes    map[string]bool // that are ready
+	budgets   Budgets
 	counted   map[string]counts // by gate process
 	enqueue   func(reconcile.Request, queue.Priority)
 	waiting   []chan error
@@ -99,17 +103,21 @@ type Reconciler struct {
 // was ready in the last second before an operator died is nowhere on the disk but in the endpoints.
 const settleTime = 2 * time.Second
 
-// documents are what the three files hold.
+// documents are what the four files hold.
 type documents struct {
 	config     proxy.Config
 	endpoints  proxy.Endpoints
 	identities proxy.Identities
+	budgets    ledger.Config
 }
 
 // New makes a reconciler over the files that an earlier one wrote.
 func New(o Options) (*Reconciler, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Budgeted == nil {
+		o.Budgeted = func() {}
 	}
 	r := &Reconciler{o: o, counted: map[string]counts{}, news: make(chan struct{})}
 	known, err := r.read()
@@ -134,7 +142,7 @@ func (r *Reconciler) Controllers() []reconcile.Controller {
 		}
 		return nil
 	}
-	watches := []reconcile.Watch{{Kind: "Route", Map: all}, {Kind: "GateRule", Map: all}, {Kind: "Principal", Map: all},
+	watches := []reconcile.Watch{{Kind: "Route", Map: all}, {Kind: "GateRule", Map: all}, {Kind: "Principal", Map: all}, {Kind: "TokenBudget", Map: all},
 		{Kind: "Process", Map: ifActive}, {Kind: "Instance", Map: ifActive}, {Kind: "Stack", Map: ifActive}}
 	return []reconcile.Controller{{Name: "gate", Kind: "Gate", Reconciler: r, Watches: watches, Sources: []reconcile.Source{source(r.feed)}}}
 }
@@ -194,6 +202,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ reconcile.Request) (res re
 		o := r.observe()
 		r.active.Store(o.active())
 		d := decide(o)
+		r.keepBudgets(o, &d)
 		if !d.acts() || failed != nil || round == maxRounds || ctx.Err() != nil {
 			if err := r.write(ctx, o, &d); err != nil && failed == nil {
 				failed = err

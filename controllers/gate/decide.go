@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/specs"
@@ -15,10 +16,11 @@ import (
 type decision struct {
 	// Sockets that ought to be, by name.
 	Sockets map[string]string
-	// Config, Endpoints and Identities to write, with their new numbers.
+	// Config, Endpoints, Identities and Ledger to write, with their new numbers.
 	Config     *proxy.Config
 	Endpoints  *proxy.Endpoints
 	Identities *proxy.Identities
+	Ledger     *ledger.Config
 	// Start and Stop the process mirrorgate.
 	Start, Stop bool
 	// Ended are instances whose tokens are to go, Rotate those that are due another, Expiring tokens of which to tell that they end soon.
@@ -35,7 +37,12 @@ type decision struct {
 
 // acts tells whether something is to be done before the statuses are true.
 func (d *decision) acts() bool {
-	return d.Sockets != nil || d.Config != nil || d.Endpoints != nil || d.Identities != nil || d.Start || d.Stop || len(d.Ended) > 0 || len(d.Rotate) > 0 || len(d.Expired) > 0
+	return d.Sockets != nil || d.files() || d.Start || d.Stop || len(d.Ended) > 0 || len(d.Rotate) > 0 || len(d.Expired) > 0
+}
+
+// files tells whether one is to be written that the gates read.
+func (d *decision) files() bool {
+	return d.Config != nil || d.Endpoints != nil || d.Identities != nil || d.Ledger != nil
 }
 
 // decide is the whole policy: pure.
@@ -81,7 +88,7 @@ func (d *decision) sockets(o *observed) {
 	}
 }
 
-// documents decides which of the three files are to be written anew. A number changes only with the content.
+// documents decides which of the four files are to be written anew. A number changes only with the content.
 func (d *decision) documents(o *observed) {
 	c := o.config()
 	if c.Number = o.Config.Number; !same(c, o.Config) || c.Number == 0 {
@@ -100,6 +107,11 @@ func (d *decision) documents(o *observed) {
 	if i.Number = o.Identities.Number; !same(i, o.Identities) || i.Number == 0 {
 		i.Number++
 		d.Identities = &i
+	}
+	l := o.ledger(i.Principals)
+	if l.Number = o.Ledger.Number; !same(l, o.Ledger) || l.Number == 0 {
+		l.Number++
+		d.Ledger = &l
 	}
 }
 

@@ -41,7 +41,8 @@ func observedWorld(change func(*observed)) *observed {
 	if o.Config.Number == 0 {
 		o.Config, o.Endpoints = o.config(), o.endpoints()
 		o.Identities = o.identities()
-		o.Config.Number, o.Endpoints.Number, o.Identities.Number = 1, 1, 1
+		o.Ledger = o.ledger(o.Identities.Principals)
+		o.Config.Number, o.Endpoints.Number, o.Identities.Number, o.Ledger.Number = 1, 1, 1, 1
 	}
 	return o
 }
@@ -61,6 +62,10 @@ var _ = DescribeTable("deciding how a route is", func(change func(*observed), st
 	Entry("only a gate process answers that takes nobody any more", func(o *observed) { o.Running[0].Draining = true }, "Unknown", "WaitingForGate"),
 	Entry("the gate runs an older configuration", func(o *observed) { o.Running[0].Config = 0 }, "False", "SnapshotPending"),
 	Entry("the gate cannot load the configuration", func(o *observed) { o.Running[0].Error = "rule x: no" }, "False", "SnapshotRefused"),
+	Entry("a backend broke its bounds", func(o *observed) {
+		o.Running[0].Stopped = []control.Stopped{{Gate: "front", Route: "chat", Why: "process/model took 9000 output tokens of 2048"}}
+	}, "False", "BoundsBroken"),
+	Entry("a backend of another gate's route broke its bounds", func(o *observed) { o.Running[0].Stopped = []control.Stopped{{Gate: "back", Route: "chat"}} }, "True", "Ready"),
 	Entry("the disk is full", func(o *observed) { o.Unwritten = "cannot write: no space" }, "False", "SnapshotUnwritten"),
 )
 

@@ -14,6 +14,7 @@ import (
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/reconcile"
@@ -41,6 +42,7 @@ type world struct {
 	events   []string
 	records  []audit.Record
 	unlogged error
+	budgeted int
 }
 
 func newWorld() *world {
@@ -52,6 +54,7 @@ func newWorld() *world {
 // open makes the reconciler, as an operator that starts does.
 func (w *world) open() {
 	r, err := New(Options{Client: w.client, Recorder: w, Sockets: w, Line: w, Audit: w, StateDir: filepath.Join(w.dir, "state"), RunDir: filepath.Join(w.dir, "run"),
+		Budgeted:  func() { w.budgeted++ },
 		Workloads: func() []Workload { w.mu.Lock(); defer w.mu.Unlock(); return slices.Clone(w.live) },
 		Now:       func() time.Time { return w.now }})
 	Expect(err).NotTo(HaveOccurred())
@@ -110,6 +113,11 @@ func (w *world) Reload(context.Context) {
 		}
 	}
 	r := control.Running{Config: d.config.Number, Endpoints: d.endpoints.Number, Identities: d.identities.Number, Error: w.refuses, Leaving: w.leaving}
+	var budgets ledger.Config
+	if err := readJSON(filepath.Join(w.dir, "state", "gate", ledger.ConfigFile), &budgets); err != nil {
+		Fail(err.Error())
+	}
+	r.Budgets = budgets.Number
 	if w.refuses != "" {
 		r.Config--
 	}

@@ -3,6 +3,7 @@ package gate
 import (
 	"path/filepath"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/specs"
@@ -15,7 +16,7 @@ func (r *Reconciler) dir() string { return filepath.Join(r.o.StateDir, "gate") }
 func (r *Reconciler) read() ([]token, error) {
 	var known []token
 	for name, v := range map[string]any{proxy.ConfigFile: &r.docs.config, proxy.EndpointsFile: &r.docs.endpoints,
-		proxy.IdentitiesFile: &r.docs.identities, tokensFile: &known} {
+		proxy.IdentitiesFile: &r.docs.identities, ledger.ConfigFile: &r.docs.budgets, tokensFile: &known} {
 		if err := readJSON(filepath.Join(r.dir(), name), v); err != nil {
 			return nil, err
 		}
@@ -35,6 +36,7 @@ func (r *Reconciler) observe() *observed {
 	o.Routes = declared(reconcile.List[*specs.Route](r.o.Client))
 	o.Rules = declared(reconcile.List[*specs.GateRule](r.o.Client))
 	o.Principals = declared(reconcile.List[*specs.Principal](r.o.Client))
+	o.Budgets = declared(reconcile.List[*specs.TokenBudget](r.o.Client))
 	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, specs.SystemProcess)
 	o.Processes = map[string]*specs.Process{}
 	for _, p := range declared(reconcile.List[*specs.Process](r.o.Client)) {
@@ -43,7 +45,7 @@ func (r *Reconciler) observe() *observed {
 		}
 	}
 	r.mu.Lock()
-	o.Config, o.Endpoints, o.Identities = r.docs.config, r.docs.endpoints, r.docs.identities
+	o.Config, o.Endpoints, o.Identities, o.Ledger = r.docs.config, r.docs.endpoints, r.docs.identities, r.docs.budgets
 	o.Ensured = r.ensured
 	o.Wanted, o.Bound, o.Faults, o.Unwritten, o.Counts = r.wanted, r.bound, r.faults, r.unwritten, r.sum()
 	r.mu.Unlock()

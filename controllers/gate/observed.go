@@ -3,6 +3,7 @@ package gate
 import (
 	"time"
 
+	"mirroros.dev/mirroros/controllers/budget/ledger"
 	"mirroros.dev/mirroros/controllers/gate/proxy"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/specs"
@@ -16,6 +17,7 @@ type observed struct {
 	Routes     []*specs.Route
 	Rules      []*specs.GateRule
 	Principals []*specs.Principal
+	Budgets    []*specs.TokenBudget
 	Processes  map[string]*specs.Process
 	// Instances by process, sorted by name.
 	Instances map[string][]*specs.Instance
@@ -34,10 +36,11 @@ type observed struct {
 	// Ensured is when they were asked for last.
 	Ensured time.Time
 
-	// Config, Endpoints and Identities are those that the files hold.
+	// Config, Endpoints, Identities and Ledger are those that the files hold.
 	Config     proxy.Config
 	Endpoints  proxy.Endpoints
 	Identities proxy.Identities
+	Ledger     ledger.Config
 	// Unwritten says why the files could not be written last; empty when they could.
 	Unwritten string
 

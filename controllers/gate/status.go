@@ -140,6 +140,8 @@ func (o *observed) route(r *specs.Route, inForce verdict) specs.RouteStatus {
 	switch {
 	case refs.status != metav1.ConditionTrue:
 		v = refs
+	case v.status == metav1.ConditionTrue && o.stopped(r) != "":
+		v = no(specs.ReasonBoundsBroken, "%s; nothing is sent to it before the route is changed", o.stopped(r))
 	case v.status == metav1.ConditionTrue && st.Endpoints == 0 && st.Declared > 0:
 		v = no(specs.ReasonNoEndpoints, "none of its %d endpoints is ready%s", st.Declared, o.meanwhile(r))
 	case v.status == metav1.ConditionTrue:
@@ -147,6 +149,18 @@ func (o *observed) route(r *specs.Route, inForce verdict) specs.RouteStatus {
 	}
 	o.set(&st.Conditions, specs.ConditionReady, r.Generation, v)
 	return st
+}
+
+// stopped says why a gate serves a route no more; empty when it does.
+func (o *observed) stopped(r *specs.Route) string {
+	for _, g := range o.Running {
+		for _, s := range g.Stopped {
+			if s.Gate == r.Spec.Gate && s.Route == r.Name && !g.Draining {
+				return s.Why
+			}
+		}
+	}
+	return ""
 }
 
 // meanwhile says who serves a route until one of its own backends can.

@@ -183,7 +183,7 @@ var rules = []struct {
 		breaks("cmd/mirrorguard/x.go", "controllers/process/runner")},
 	{"mirrorguard imports no library", uses(program("cmd/mirrorguard"), library),
 		file("cmd/mirrorguard/x.go", `import "golang.org/x/sys/unix"; var _ = unix.Getpid`)},
-	{"mirrorgate imports the data plane, the bridge and the audit log only", may([]string{"cmd/mirrorgate"}, "controllers/gate/proxy", "controllers/gate/bridge", "reconcile/audit"),
+	{"mirrorgate imports the data plane, the bridge, the ledger and the audit log only", may([]string{"cmd/mirrorgate"}, "controllers/gate/proxy", "controllers/gate/bridge", "controllers/budget/ledger", "reconcile/audit"),
 		breaks("cmd/mirrorgate/x.go", "specs")},
 	{"nobody imports cmd and hack", nobodyElse,
 		breaks("cmd/e2e/x_test.go", "cmd/mirrorctl/cli")},

@@ -35,6 +35,7 @@ func Admit(set, base *Set, w World) []specs.Fault {
 	c.needed(gone, changed)
 	c.referring(changed)
 	c.sealed()
+	c.budgets(changed)
 	g := graph{get: c.refs}
 	for _, cycle := range g.cycles(changed) {
 		c.cycle(cycle, &g)

@@ -3,8 +3,6 @@ package admit
 import (
 	"fmt"
 	"slices"
-	"strings"
-	"time"
 
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -94,22 +92,10 @@ func tokensFit(p *specs.Process, get finder) []misfit {
 			ttl, at, word = d.Duration, at+".ttl", ""
 		}
 		if most := principal.Spec.Tokens.MaxTTL.Duration; ttl > most {
-			out = append(out, misfit{at, fmt.Sprintf("%s%s is more than the maxTTL of principal/%s, which is %s", short(ttl), word, p.Spec.Principal, short(most))})
+			out = append(out, misfit{at, fmt.Sprintf("%s%s is more than the maxTTL of principal/%s, which is %s", specs.ShortDuration(ttl), word, p.Spec.Principal, specs.ShortDuration(most))})
 		}
 	}
 	return out
-}
-
-// short is a duration without the zeros at its end.
-func short(d time.Duration) string {
-	s := d.String()
-	if strings.HasSuffix(s, "m0s") {
-		s = strings.TrimSuffix(s, "0s")
-	}
-	if strings.HasSuffix(s, "h0m") {
-		s = strings.TrimSuffix(s, "0m")
-	}
-	return s
 }
 
 // rivals tells what two routes of one gate both claim; empty when each has its own.

@@ -83,7 +83,8 @@ func (w World) names(s *Set, kind string) []string {
 func words(k store.Key) string { return strings.ToLower(k.Kind) + "/" + k.Name }
 
 // Object tells what keeps one object that is written through the API from fitting to what is in force: a port that another object fixes, a
-// name that another route has, a port of a process that is not there, dependencies that go in a circle, a name that a file declares for a stack that does not have it in force yet. A reference to what is not
+// name that another route has, a port of a process that is not there, dependencies that go in a circle, a budget that does
+// not fit to routes or other budgets, a name that a file declares for a stack that does not have it in force yet. A reference to what is not
 // there is no error here: the object's ResolvedRefs condition tells.
 func Object(o specs.Object, w World) field.ErrorList {
 	kind := kindOf(o)
@@ -113,6 +114,7 @@ func Object(o specs.Object, w World) field.ErrorList {
 		}
 	}
 	faults = append(faults, w.fits(o)...)
+	faults = append(faults, w.budgetsFit(o, k)...)
 	g := graph{get: func(at store.Key) []specs.Ref {
 		if at == k {
 			return specs.References(o)

@@ -28,6 +28,8 @@ type Options struct {
 	Host   Host
 	// Gates issues tokens and explains decisions.
 	Gates Gates
+	// Budgets tells what is used, and forgets it.
+	Budgets Budgets
 	// Reload makes a Process read its configuration again, now.
 	Reload func(ctx context.Context, process string) error
 	// IsWorkload tells whether a process is one of the operator's workloads, or below one, and which.

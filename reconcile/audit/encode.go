@@ -32,6 +32,8 @@ func appendBody(b []byte, r *Record) []byte {
 	b = appendNumber(b, "snapshot", r.Snapshot)
 	b = appendText(b, "backend", r.Backend)
 	b = appendBool(b, "remote", r.Remote)
+	b = appendText(b, "budget", r.Budget)
+	b = appendNumber(b, "reserved", r.Reserved)
 	b = appendNumber(b, "status", int64(r.Status))
 	b = appendNumber(b, "requestSize", r.RequestSize)
 	b = appendNumber(b, "responseSize", r.ResponseSize)

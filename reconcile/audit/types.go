@@ -60,6 +60,9 @@ type Record struct {
 	Snapshot int64    `json:"snapshot,omitempty"`
 	Backend  string   `json:"backend,omitempty"`
 	Remote   bool     `json:"remote,omitempty"`
+	// Budget that a request did not fit into, and the tokens that were Reserved for one that did.
+	Budget   string `json:"budget,omitempty"`
+	Reserved int64  `json:"reserved,omitempty"`
 
 	// How it ended: the HTTP status, bytes and milliseconds, tokens as the backend told them.
 	Status       int   `json:"status,omitempty"`

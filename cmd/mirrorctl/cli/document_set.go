@@ -33,9 +33,38 @@ func newDocumentSet(docs []*specs.Document) *documentSet {
 	return s
 }
 
-// faults between documents: duplicates, ports used twice, dependencies that go in a circle.
+// faults between documents: duplicates, ports used twice, dependencies that go in a circle, budgets that do not fit.
 func (s *documentSet) faults() []specs.Fault {
-	return slices.Concat(s.duplicates(), s.ports(), s.cycles())
+	all := s.objects()
+	return slices.Concat(s.duplicates(), s.ports(), s.cycles(), s.misfits(specs.BudgetMisfits(specs.OfType[*specs.TokenBudget](all), specs.OfType[*specs.Route](all))))
+}
+
+// warnings of the documents; whole says that there is nothing but them.
+func (s *documentSet) warnings(whole bool) []specs.Fault {
+	all := specs.Warnings(s.objects())
+	if !whole {
+		all = slices.DeleteFunc(all, func(m specs.Misfit) bool { return m.Sites[0].Kind == "Principal" })
+	}
+	return s.misfits(all)
+}
+
+// objects that are declared, each once.
+func (s *documentSet) objects() (out []specs.Object) {
+	for _, d := range s.docs {
+		if d.Object != nil && s.first[keyOf(d)] == d {
+			out = append(out, d.Object)
+		}
+	}
+	return out
+}
+
+// misfits at the best of their places.
+func (s *documentSet) misfits(all []specs.Misfit) (out []specs.Fault) {
+	for _, m := range all {
+		at := m.Sites[0]
+		out = append(out, faultAt(s.first[documentKey{at.Kind, at.Name}], at.Field, "%s", m.Message))
+	}
+	return out
 }
 
 func faultAt(d *specs.Document, field, format string, args ...any) specs.Fault {

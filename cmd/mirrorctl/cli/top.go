@@ -31,18 +31,20 @@ type usage struct {
 func newTop(c *command) *cobra.Command {
 	var output, selector, by string
 	cmd := &cobra.Command{
-		Use:   "top [processes|instances|gates]",
-		Short: "Show what uses processor and memory, or what passes the gates",
+		Use:   "top [processes|instances|gates|budgets]",
+		Short: "Show what uses processor and memory, what passes the gates, or what is spent",
 		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor. Memory is the proportional
 share (PSS) where the kernel tells it, else what is resident (RSS), which counts shared pages again for each process.
 
-Of gates it shows requests for each second now, and requests, refusals and tokens since the gate's process began.`,
+Of gates it shows requests for each second now, and requests, refusals and tokens since the gate's process began; of budgets how much of each
+limit is used, of the account that has the least left, and when it runs out.`,
 		Example: `  mirrorctl top
   mirrorctl top instances --sort-by memory
   mirrorctl top -l tier=model -o json
-  mirrorctl top gates`,
+  mirrorctl top gates
+  mirrorctl top budgets`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: cobra.FixedCompletions([]string{"processes", "instances", "gates"}, cobra.ShellCompDirectiveNoFileComp),
+		ValidArgsFunction: cobra.FixedCompletions([]string{"processes", "instances", "gates", "budgets"}, cobra.ShellCompDirectiveNoFileComp),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkFormat(output, "json", "yaml"); err != nil {
 				return err
@@ -55,14 +57,14 @@ Of gates it shows requests for each second now, and requests, refusals and token
 				}
 				kind = k
 			}
-			if kind.Kind == "Gate" {
+			if show := map[string]func(context.Context, string) error{"Gate": c.topGates, "TokenBudget": c.topBudgets}[kind.Kind]; show != nil {
 				if selector != "" || cmd.Flags().Changed("sort-by") {
-					return usageError("top gates takes neither --selector nor --sort-by")
+					return usageError("top %s takes neither --selector nor --sort-by", args[0])
 				}
-				return c.topGates(cmd.Context(), output)
+				return show(cmd.Context(), output)
 			}
 			if kind.Kind != "Process" && kind.Kind != "Instance" {
-				return usageError("top shows processes, instances or gates")
+				return usageError("top shows processes, instances, gates or budgets")
 			}
 			if !slices.Contains([]string{"cpu", "memory", "name"}, by) {
 				return usageError("--sort-by %s: want cpu, memory or name", by)

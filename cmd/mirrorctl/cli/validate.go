@@ -15,6 +15,8 @@ type validateAnswer struct {
 	Files   int           `json:"files"`
 	Objects int           `json:"objects"`
 	Faults  []specs.Fault `json:"faults"`
+	// Warnings are of what is right and perhaps not meant.
+	Warnings []specs.Fault `json:"warnings,omitempty"`
 }
 
 func newValidate(c *command) *cobra.Command {
@@ -24,11 +26,13 @@ func newValidate(c *command) *cobra.Command {
 		Use:   "validate [-f FILE|DIR|-]...",
 		Short: "Check manifests, without an operator",
 		Long: `validate checks files as the operator would: syntax, fields, values, and how the objects of all files fit together.
-Every fault is told at once, with file, line and column. Exit code 0: no fault; 1: faults.
+Every fault is told at once, with file, line and column. Exit code 0: no fault; 1: faults. A warning is of what is right and perhaps not
+meant, as a limit that never resets; it changes nothing.
 
 A directory is taken for the operator's manifest directory: what the Stacks in it exclude is passed over.
 
-When only files are given, and no directory, a reference to an object that they do not declare is a note and no fault.`,
+When only files are given, and no directory, a reference to an object that they do not declare is a note and no fault, and no agent is
+missed in a budget.`,
 		Example: `  mirrorctl validate
   mirrorctl validate -f ~/stack
   mirrorctl validate -f web.yaml -o json`,
@@ -65,11 +69,18 @@ func (c *command) validate(paths []string, output string) error {
 	a.Objects = len(docs)
 	set := newDocumentSet(docs)
 	a.Faults = append(a.Faults, set.faults()...)
-	unresolved := set.unresolved()
-	if slices.ContainsFunc(paths, isDirectory) {
+	unresolved, whole := set.unresolved(), slices.ContainsFunc(paths, isDirectory)
+	if whole {
 		a.Faults, unresolved = append(a.Faults, unresolved...), nil
 	}
+	a.Warnings = set.warnings(whole)
 	sortFaults(a.Faults)
+	sortFaults(a.Warnings)
+	if output == "" {
+		for _, f := range a.Warnings {
+			fmt.Fprintln(c.Err, "warning:", f)
+		}
+	}
 	for _, f := range unresolved {
 		fmt.Fprintln(c.Err, "note:", f)
 	}

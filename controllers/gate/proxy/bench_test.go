@@ -31,12 +31,32 @@ func (nowhere) Post(*audit.Record)        {}
 func (nowhere) SetSync(bool)              {}
 
 // BenchmarkStages is what the gate's own stages cost: no network, no disk.
-func BenchmarkStages(b *testing.B) {
+func BenchmarkStages(b *testing.B) { benchmarkStages(b, nil) }
+
+// BenchmarkMetered is the same under a budget, with a ledger that does nothing.
+func BenchmarkMetered(b *testing.B) { benchmarkStages(b, granting{}) }
+
+// granting is a ledger that grants all.
+type granting struct{}
+
+func (granting) Reserve(context.Context, *proxy.Ask) (proxy.Reservation, *proxy.Exceeded, error) {
+	return granting{}, nil, nil
+}
+func (granting) Held() bool           { return true }
+func (granting) Output() int64        { return 1 << 40 }
+func (granting) Commit(bool) error    { return nil }
+func (granting) Settle(...proxy.Used) {}
+func (granting) Cancel()              {}
+func (granting) Left() (tokens, requests proxy.Left) {
+	return proxy.Left{Known: true, Limit: 1, Remaining: 1}, proxy.Left{}
+}
+
+func benchmarkStages(b *testing.B, l proxy.Ledger) {
 	w := &world{}
 	w.config, w.ready, w.who = world0("127.0.0.1:1")
 	w.gate().Rules = append(w.gate().Rules, proxy.RuleConfig{Name: "small", Priority: 1, All: true, Action: "Deny", When: `llm.maxTokens > 4096`},
 		proxy.RuleConfig{Name: "human", Priority: 2, All: true, Action: "Deny", When: `principal.type == "Human" && time.getHours() < 25`})
-	s := proxy.New(proxy.Options{Audit: nowhere{}, Client: atOnce{}})
+	s := proxy.New(proxy.Options{Audit: nowhere{}, Client: atOnce{}, Ledger: l})
 	if err := s.Update(w.config, w.ready, w.who); err != nil {
 		b.Fatal(err)
 	}

@@ -8,13 +8,17 @@ import (
 	"time"
 )
 
-// Cache keeps what outlives a View: conditions by their text, counters by the names of rules, and how busy each address is. So a config of
-// which little changed is compiled in the time of what changed. It is good for many goroutines.
+// routeName is a route at its gate.
+type routeName struct{ gate, route string }
+
+// Cache keeps what outlives a View: conditions by their text, counters by the names of rules, how busy each address is, and what is known of
+// routes. So a config of which little changed is compiled in the time of what changed. It is good for many goroutines.
 type Cache struct {
 	mu         sync.Mutex
 	conditions map[string]*condition
 	counters   map[string]*counter
 	busy       map[string]*atomic.Int64
+	routes     map[routeName]*routeState
 	// turn numbers the configs that are compiled; what one of them uses has its number.
 	turn int64
 	// filters compiles the filters of a rule.
@@ -23,7 +27,8 @@ type Cache struct {
 
 // NewCache makes an empty cache.
 func NewCache() *Cache {
-	return &Cache{conditions: map[string]*condition{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{}, filters: compileFilters}
+	return &Cache{conditions: map[string]*condition{}, counters: map[string]*counter{}, busy: map[string]*atomic.Int64{},
+		routes: map[routeName]*routeState{}, filters: compileFilters}
 }
 
 // counter counts what one rule did. It is the rule's for ever, whatever becomes of its text.
@@ -53,12 +58,20 @@ func (c *Cache) busyAt(address string) *atomic.Int64 {
 	return n
 }
 
-// of gives each rule of a config its condition and its counter, and the conditions that are not compiled. turn is for keep.
+// of gives each rule of a config its condition and its counter, and each route what is known of it, and the conditions that are not compiled. turn is for keep.
 func (c *Cache) of(gates []*gate) (turn int64, fresh []*condition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.turn++
 	for _, g := range gates {
+		for name, r := range g.routes {
+			at := routeName{g.Name, name}
+			if r.state = c.routes[at]; r.state == nil {
+				r.state = &routeState{}
+				c.routes[at] = r.state
+			}
+			r.state.turn = c.turn
+		}
 		for _, r := range g.rules {
 			if r.counter = c.counters[r.Name]; r.counter == nil {
 				r.counter = &counter{}
@@ -89,6 +102,7 @@ func (c *Cache) keep(turn int64, addresses map[string]bool) {
 	defer c.mu.Unlock()
 	maps.DeleteFunc(c.conditions, func(_ string, w *condition) bool { return w.turn < turn })
 	maps.DeleteFunc(c.counters, func(_ string, n *counter) bool { return n.turn < turn })
+	maps.DeleteFunc(c.routes, func(_ routeName, s *routeState) bool { return s.turn < turn })
 	maps.DeleteFunc(c.busy, func(address string, n *atomic.Int64) bool { return !addresses[address] && n.Load() == 0 })
 }
 

@@ -91,7 +91,19 @@ type RouteConfig struct {
 
 	DefaultOutputTokens int64 `json:"defaultOutputTokens,omitempty"`
 	MaxOutputTokens     int64 `json:"maxOutputTokens,omitempty"`
+	// InputBound says how many input tokens are reserved for a call: Bytes (the default) or Learned.
+	InputBound string `json:"inputBound,omitempty"`
+	// ImageTokens are what an image counts as, whatever its size. Default 4096.
+	ImageTokens int64 `json:"imageTokens,omitempty"`
 }
+
+// The bounds of the input of a call.
+const (
+	// BoundBytes: a token for each byte of the body. No byte-level encoding makes more of it.
+	BoundBytes = "Bytes"
+	// BoundLearned: what the densest text of this route has taken so far, and a quarter more.
+	BoundLearned = "Learned"
+)
 
 // BackendConfig is one backend of a route.
 type BackendConfig struct {
@@ -108,6 +120,8 @@ type BackendConfig struct {
 	AuthHeader string `json:"authHeader,omitempty"`
 	AuthPrefix string `json:"authPrefix,omitempty"`
 	AuthFile   string `json:"authFile,omitempty"`
+	// Price of what it serves; nil is free.
+	Price *Price `json:"price,omitempty"`
 }
 
 // RuleConfig is one rule.

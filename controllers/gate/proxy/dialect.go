@@ -25,6 +25,8 @@ func openAIError(status int, reason Reason, message, id string) (string, []byte)
 		kind = "authentication_error"
 	case status == http.StatusForbidden:
 		kind = "permission_error"
+	case status == http.StatusTooManyRequests:
+		kind, code = "rate_limit_error", "rate_limit_exceeded"
 	case status >= 500:
 		kind = "server_error"
 	}
@@ -44,6 +46,8 @@ func anthropicError(status int, reason Reason, message, id string) (string, []by
 		kind = "not_found_error"
 	case status == http.StatusRequestEntityTooLarge:
 		kind = "request_too_large"
+	case status == http.StatusTooManyRequests:
+		kind = "rate_limit_error"
 	case status == http.StatusServiceUnavailable:
 		kind = "overloaded_error"
 	case status == http.StatusGatewayTimeout:

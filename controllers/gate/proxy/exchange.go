@@ -66,6 +66,8 @@ type exchange struct {
 	going   atomic.Pointer[endpoint] // where the request goes; nil before
 	sent    int64
 	usage   usage
+	meter   *meter  // nil when nobody wants to know what it takes
+	from    *former // nil when it was not downgraded
 	answer  digester
 }
 
@@ -207,10 +209,7 @@ func (x *exchange) choose() ([]attempt, *refusal) {
 
 // record is stage 7: the decision is written before anything is forwarded, or nothing is.
 func (x *exchange) record() *refusal {
-	r := x.decision(x.outcome())
-	if err := x.server.o.Audit.Write(r); err != nil {
-		bad := refuse(AuditFailed, "")
-		bad.err = err
+	if bad := x.keep(x.decision(x.outcome())); bad != nil {
 		return bad
 	}
 	x.decided = true
@@ -238,6 +237,9 @@ func (x *exchange) decision(outcome string) *audit.Record {
 		r.Operation, r.Target = m.Method, clip(m.Tool+m.Resource+m.Prompt, 1024) // one of them is set
 	}
 	r.Filters = x.filtered
+	if x.from != nil {
+		r.Text = clip(x.from.why, 1024)
+	}
 	for _, s := range x.shadow {
 		r.Shadow = append(r.Shadow, s.Name)
 	}
@@ -288,6 +290,10 @@ func (x *exchange) mark(outcome string) {
 	if len(x.edits) > 0 {
 		h["X-Mirrorgate-Edits"] = []string{strings.Join(x.edits, ", ")}
 	}
+	if x.from != nil {
+		h["X-Mirrorgate-Downgraded-From"] = []string{x.from.route}
+	}
+	x.meter.mark(h)
 }
 
 // clip bounds what a caller says in a record.

@@ -27,7 +27,7 @@ func UsageOf(pieces ...[]byte) (input, output int64, known bool) {
 	for _, p := range pieces {
 		t.feed(p)
 	}
-	return u.input, u.output, u.known
+	return u.input(), u.output(), u.known()
 }
 
 // LooksAt tells what the conditions of a gate look at.

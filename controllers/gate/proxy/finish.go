@@ -39,10 +39,13 @@ func (x *exchange) refuse(bad *refusal) {
 		r := x.decision(outcome)
 		r.Status, r.Milliseconds = x.status, x.now().Sub(x.began).Milliseconds()
 		if bad.text != "" {
-			r.Text = clip(bad.text, 1024)
+			r.Text = clip(bad.text+bad.note, 1024)
 		}
 		if bad.err != nil {
 			r.Text = clip(bad.err.Error(), 1024)
+		}
+		if bad.exceeded != nil {
+			r.Budget = bad.exceeded.Budget
 		}
 		if bad.reason != AuditFailed {
 			x.server.o.Audit.Post(r)
@@ -69,6 +72,12 @@ func (x *exchange) tell(bad *refusal, outcome string) {
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-MirrorGate-Reason", string(bad.reason))
+	switch {
+	case bad.exceeded != nil:
+		bad.exceeded.mark(h)
+	case bad.reason == BoundsBroken:
+		h.Set("X-Should-Retry", "false")
+	}
 	switch x.status {
 	case http.StatusUnauthorized:
 		h.Set("WWW-Authenticate", `Bearer realm="mirrorgate"`)
@@ -104,6 +113,7 @@ func (x *exchange) end() {
 		x.deliver()
 	}
 	took := x.now().Sub(x.began)
+	x.settle()
 	if x.decided {
 		x.server.o.Audit.Post(x.ending(took))
 	}
@@ -129,7 +139,7 @@ func (x *exchange) ending(took time.Duration) *audit.Record {
 		r.Decision, r.Reason, r.Stage = audit.Failed, string(x.reason), reasons[x.reason].stage
 	}
 	r.Status, r.ResponseSize, r.Milliseconds = x.status, x.sent, took.Milliseconds()
-	r.InputTokens, r.OutputTokens = x.usage.input, x.usage.output
+	r.InputTokens, r.OutputTokens = x.usage.input(), x.usage.output()
 	r.ResponseDigest, r.ResponseBody = x.answer.result()
 	return r
 }

@@ -34,12 +34,13 @@ func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Req
 		case failed == nil && (last || !x.route.on5xx || resp.Status < 500 || x.spent()):
 			return resp, at, nil
 		case failed == nil:
+			x.failedOver(resp)
 			_ = resp.Body.Close()
 			at.busy.Add(-1)
 			continue
 		}
 		if failed.reason == BackendNotReady && !again {
-			if fresh := x.replan(); fresh != nil {
+			if fresh := x.replan(); len(fresh) > 0 {
 				plan, i, again = fresh, -1, true
 				continue
 			}
@@ -64,7 +65,7 @@ func (x *exchange) replan() []attempt {
 	if bad != nil {
 		return nil
 	}
-	return plan
+	return slices.DeleteFunc(plan, func(a attempt) bool { return !x.meter.affords(a.Price) }) // nothing was set aside for a dearer one
 }
 
 // mayFallBack tells whether the route goes on after a failure.
@@ -139,10 +140,13 @@ func (x *exchange) failure(err error) *refusal {
 	reason := BackendBroken
 	var e *upstream.Error
 	c := causeOf(&x.ctx)
+	if errors.As(err, &e) && e.Phase != upstream.Connecting {
+		x.meter.sent()
+	}
 	switch {
 	case c != nil:
 		reason = c.reason
-	case !errors.As(err, &e):
+	case e == nil:
 	case e.Phase == upstream.Connecting:
 		reason = ConnectError
 	case e.Phase == upstream.Waiting && e.Timeout:

@@ -137,6 +137,9 @@ type world struct {
 	now    atomic.Pointer[time.Time]
 	// filters compiles those of rules, where a test has its own.
 	filters func([]proxy.FilterConfig) (proxy.Filters, error)
+	// ledger of budgets, where a test has one; stopped counts what the server tells of stopped routes.
+	ledger  proxy.Ledger
+	stopped atomic.Int64
 	key     []byte // of sessions
 }
 
@@ -171,12 +174,13 @@ func newWorld(backend string, edit func(*world)) *world {
 		edit(w)
 	}
 	client := &upstream.Client{}
-	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, SessionKey: w.key, Now: func() time.Time {
-		if t := w.now.Load(); t != nil {
-			return *t
-		}
-		return time.Now()
-	}})
+	w.server = proxy.New(proxy.Options{Audit: w.book, Client: client, Log: GinkgoLogr, SessionKey: w.key, Ledger: w.ledger,
+		Stopped: func() { w.stopped.Add(1) }, Now: func() time.Time {
+			if t := w.now.Load(); t != nil {
+				return *t
+			}
+			return time.Now()
+		}})
 	if w.filters != nil {
 		w.server.UseFilters(w.filters)
 	}

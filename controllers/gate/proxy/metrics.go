@@ -20,9 +20,17 @@ type metrics struct {
 	duration *prometheus.HistogramVec
 	first    *prometheus.HistogramVec
 	tokens   *prometheus.CounterVec
+	// of budgets: reservations that are open, calls that did not fit, and how long calls waited.
+	reserved gauges
+	exceeded *prometheus.CounterVec
+	waits    prometheus.Histogram
 	streams  gauges
 	gates    sync.Map // of name: *gateCounters
+	budgets  sync.Map // of control.BudgetAccount: *exceededCounter, of those that calls did not fit into
 }
+
+// exceededCounter counts the calls that did not fit into an account of a limit; last is when, in nanoseconds.
+type exceededCounter struct{ n, last atomic.Int64 }
 
 type gateCounters struct{ requests, refused atomic.Int64 }
 
@@ -51,7 +59,11 @@ func newMetrics() *metrics {
 		first: prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "gen_ai_server_time_to_first_token_seconds",
 			Help: "Time from the head of a request to the first piece of its answer.", Buckets: slow}, []string{"gate", "route"}),
 		tokens: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "gen_ai_client_token_usage_total",
-			Help: "Tokens as backends told them."}, []string{"gate", "route", "gen_ai_token_type"}),
+			Help: "Tokens as backends told them."}, []string{"gate", "route", "principal", "gen_ai_token_type"}),
+		exceeded: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "mirrorgate_budget_exceeded_total",
+			Help: "Calls that did not fit into a budget."}, []string{"gate", "route", "budget", "limit"}),
+		waits: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "mirrorgate_budget_wait_seconds",
+			Help: "Time that calls waited for their budgets.", Buckets: fast}),
 	}
 	stages := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "mirrorgate_stage_duration_seconds",
 		Help: "Time that each stage of the gate took.", Buckets: fast}, []string{"stage"})
@@ -60,20 +72,28 @@ func newMetrics() *metrics {
 			m.stages[i] = stages.WithLabelValues(strconv.Itoa(i))
 		}
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.first, m.tokens, stages, (*streamCollector)(m))
+	m.registry.MustRegister(m.requests, m.duration, m.first, m.tokens, m.exceeded, m.waits, stages, (*openCollector)(m))
 	return m
 }
 
-// streamCollector tells how many answers are being streamed.
-type streamCollector metrics
+// openCollector tells how many answers are being streamed, and how many reservations are open.
+type openCollector metrics
 
-var streamsDesc = prometheus.NewDesc("mirrorgate_open_streams", "Answers that are being passed on piece by piece.", []string{"gate"}, nil)
+var (
+	streamsDesc  = prometheus.NewDesc("mirrorgate_open_streams", "Answers that are being passed on piece by piece.", []string{"gate"}, nil)
+	reservedDesc = prometheus.NewDesc("mirrorgate_budget_reservations_open", "Calls for which something is set aside.", []string{"gate"}, nil)
+)
 
-func (*streamCollector) Describe(to chan<- *prometheus.Desc) { to <- streamsDesc }
+func (*openCollector) Describe(to chan<- *prometheus.Desc) { to <- streamsDesc; to <- reservedDesc }
 
-func (c *streamCollector) Collect(to chan<- prometheus.Metric) {
-	c.streams.by.Range(func(name, n any) bool {
-		to <- prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(n.(*atomic.Int64).Load()), name.(string))
+func (c *openCollector) Collect(to chan<- prometheus.Metric) {
+	c.streams.collect(streamsDesc, to)
+	c.reserved.collect(reservedDesc, to)
+}
+
+func (g *gauges) collect(desc *prometheus.Desc, to chan<- prometheus.Metric) {
+	g.by.Range(func(name, n any) bool {
+		to <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, float64(n.(*atomic.Int64).Load()), name.(string))
 		return true
 	})
 }
@@ -84,6 +104,15 @@ func (m *metrics) gate(name string) *gateCounters {
 	}
 	c, _ := m.gates.LoadOrStore(name, &gateCounters{})
 	return c.(*gateCounters)
+}
+
+// exceed counts a call that did not fit into a budget.
+func (x *exchange) exceed(route string, over *Exceeded) {
+	m := x.server.metrics
+	m.exceeded.WithLabelValues(x.name, route, over.Budget, over.Limit).Inc()
+	c, _ := m.budgets.LoadOrStore(control.BudgetAccount{Budget: over.Budget, Limit: over.Limit, Principal: over.Principal}, &exceededCounter{})
+	c.(*exceededCounter).n.Add(1)
+	c.(*exceededCounter).last.Store(x.now().UnixNano())
 }
 
 // ended notes the time that a stage took.
@@ -109,9 +138,13 @@ func (x *exchange) count(took time.Duration) {
 	}
 	m.requests.WithLabelValues(x.name, route, string(x.reason), status(x.status)).Inc()
 	m.duration.WithLabelValues(x.name, route).Observe(took.Seconds())
-	if x.usage.known {
-		m.tokens.WithLabelValues(x.name, route, "input").Add(float64(x.usage.input))
-		m.tokens.WithLabelValues(x.name, route, "output").Add(float64(x.usage.output))
+	if u := &x.usage; u.known() && x.caller != nil {
+		who := x.caller.principal.Name
+		m.tokens.WithLabelValues(x.name, route, who, "input").Add(float64(u.input()))
+		m.tokens.WithLabelValues(x.name, route, who, "output").Add(float64(u.output()))
+		if n := u.cached(); n > 0 {
+			m.tokens.WithLabelValues(x.name, route, who, "cached").Add(float64(n))
+		}
 	}
 }
 
@@ -141,6 +174,11 @@ func (s *Server) Counts() control.Counts {
 		n := c.(*gateCounters)
 		out.Gates = append(out.Gates, control.GateCount{Name: name.(string), Requests: n.requests.Load(), Refused: n.refused.Load(),
 			Streams: s.metrics.streams.of(name.(string)).Load()})
+		return true
+	})
+	s.metrics.budgets.Range(func(account, c any) bool {
+		n := c.(*exceededCounter)
+		out.Budgets = append(out.Budgets, control.BudgetCount{BudgetAccount: account.(control.BudgetAccount), Exceeded: n.n.Load(), Last: time.Unix(0, n.last.Load()).UTC()})
 		return true
 	})
 	s.cache.mu.Lock()

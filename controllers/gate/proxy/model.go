@@ -1,6 +1,7 @@
 package proxy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -18,6 +19,8 @@ type operation struct {
 	caps []string
 	// usage tells that a stream tells its usage only when asked to.
 	usage bool
+	// free: it takes no tokens.
+	free bool
 }
 
 var modelsOperation = &operation{name: "list_models", protocols: []string{OpenAI, Anthropic}, method: http.MethodGet}
@@ -30,7 +33,7 @@ var operations = map[string]*operation{
 	"/v1/responses":             {name: "generate_content", protocols: []string{OpenAI}, method: http.MethodPost, caps: []string{"max_output_tokens"}},
 	"/v1/embeddings":            {name: "embeddings", protocols: []string{OpenAI}, method: http.MethodPost},
 	"/v1/messages":              {name: "chat", protocols: []string{Anthropic}, method: http.MethodPost, caps: []string{"max_tokens"}},
-	"/v1/messages/count_tokens": {name: "count_tokens", protocols: []string{Anthropic}, method: http.MethodPost},
+	"/v1/messages/count_tokens": {name: "count_tokens", protocols: []string{Anthropic}, method: http.MethodPost, free: true},
 	"/v1/models":                modelsOperation,
 }
 
@@ -45,6 +48,7 @@ type call struct {
 	wants   bool         // the usage of a stream
 	edits   []strict.Edit
 	adds    bool // the request for usage is the gate's own
+	capped  bool // the caller sent a cap that bounds this operation
 }
 
 // callNames are the names that the gate looks at; none may be there in other case.
@@ -95,9 +99,7 @@ func (c *call) field(name string, value strict.Value, x *exchange) (err error) {
 	case "stream_options":
 		err = c.streamOptions(value)
 	case "max_tokens", "max_completion_tokens", "max_output_tokens":
-		var n int64
-		n, err = value.Count()
-		llm.MaxTokens = max(llm.MaxTokens, n)
+		_, err = value.Count()
 		c.addCap(name, value)
 	case "n", "best_of":
 		_, err = value.Count()
@@ -179,8 +181,8 @@ func toolNames(value strict.Value, names []string) ([]string, error) {
 func (c *call) bound(op *operation, x *exchange) {
 	r, llm := x.route, &x.in.LLM
 	limit := r.MaxOutputTokens
+	llm.MaxTokens = 0
 	if len(op.caps) == 0 {
-		llm.MaxTokens = 0
 		return
 	}
 	found := false
@@ -193,17 +195,19 @@ func (c *call) bound(op *operation, x *exchange) {
 		if err != nil { // null
 			continue
 		}
+		llm.MaxTokens = max(llm.MaxTokens, n)
 		found = found || slices.Contains(op.caps, name) // the backend of another operation looks past it
 		if limit > 0 && n > limit {
 			c.edits = append(c.edits, x.edit(value.Replace(name, strict.Number(limit))))
 			x.rewritten = true
 		}
 	}
+	c.capped = found
 	if limit > 0 {
 		llm.MaxTokens = min(llm.MaxTokens, limit)
 	}
 	if fill := r.fill(); !found && fill > 0 {
-		c.put(op.caps[0], strict.Number(fill), x)
+		c.edits = append(c.edits, x.edit(c.put(op.caps[0], strict.Number(fill))))
 		llm.MaxTokens, x.rewritten = fill, true
 	}
 	if op.usage && c.stream && !c.wants {
@@ -219,13 +223,12 @@ func (r *route) fill() int64 {
 	return r.MaxOutputTokens
 }
 
-// put sets a member of the body that is not there, or null.
-func (c *call) put(name string, json []byte, x *exchange) {
-	e := c.body.Insert(name, json)
+// put is the edit that sets a member of the body that is not there, or null.
+func (c *call) put(name string, json []byte) strict.Edit {
 	if null := c.caps[slices.Index(capNames[:], name)]; len(null.Raw) > 0 {
-		e = null.Replace(name, json)
+		return null.Replace(name, json)
 	}
-	c.edits = append(c.edits, x.edit(e))
+	return c.body.Insert(name, json)
 }
 
 func (c *call) askForUsage(x *exchange) {
@@ -259,19 +262,14 @@ func serveModel(x *exchange, op *operation) *refusal {
 	if bad != nil {
 		return bad
 	}
-	if bad := x.decide(); bad != nil {
-		return bad
+	plan, bad := x.admit(c, op)
+	if bad != nil && bad.exceeded != nil && bad.exceeded.Downgrade != "" {
+		plan, bad = x.downgrade(c, op, bad)
 	}
-	redactions, bad := x.filter(c.body)
 	if bad != nil {
 		return bad
 	}
-	c.edits = append(c.edits, redactions...)
-	plan, bad := x.choose()
-	if bad != nil {
-		return bad
-	}
-	if x.renames(plan[0].backend) {
+	if _, other := x.renames(c, plan[0].backend); other {
 		x.edits = append(x.edits, "model")
 	}
 	if bad := x.record(); bad != nil {
@@ -284,6 +282,23 @@ func serveModel(x *exchange, op *operation) *refusal {
 	}
 	defer at.busy.Add(-1)
 	return x.relay(resp, c.adds)
+}
+
+// admit is stages 4 to 6.
+func (x *exchange) admit(c *call, op *operation) ([]attempt, *refusal) {
+	if bad := x.decide(); bad != nil {
+		return nil, bad
+	}
+	redactions, bad := x.filter(c.body)
+	if bad != nil {
+		return nil, bad
+	}
+	c.edits = append(c.edits, redactions...)
+	plan, bad := x.choose()
+	if bad != nil {
+		return nil, bad
+	}
+	return plan, x.reserveTokens(plan, c, op)
 }
 
 // parseCall is stage 3.
@@ -314,8 +329,15 @@ func (x *exchange) parseCall(op *operation) (*call, *refusal) {
 	return c, nil
 }
 
-// renames tells whether a backend has another name for the model.
-func (x *exchange) renames(b *backend) bool { return b.Model != "" && b.Model != x.in.LLM.Model }
+// renames gives the name that a backend has for the model, and tells whether the body has another.
+func (x *exchange) renames(c *call, b *backend) (name string, other bool) {
+	said := x.in.LLM.Model
+	name = cmp.Or(b.Model, said) // that of the route which the call was downgraded to, if it was
+	if x.from != nil {
+		said, _ = c.model.Text()
+	}
+	return name, name != said
+}
 
 // edited is the body with edits. Without any it is the body itself.
 func (x *exchange) edited(edits []strict.Edit) []byte {
@@ -328,8 +350,8 @@ func (x *exchange) edited(edits []strict.Edit) []byte {
 // request is what goes to a backend: the body as it was validated, with the edits.
 func (c *call) request(x *exchange, b *backend) *upstream.Request {
 	edits := c.edits
-	if x.renames(b) {
-		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(b.Model)))
+	if name, other := x.renames(c, b); other {
+		edits = append(edits[:len(edits):len(edits)], c.model.Replace("model", strict.Quote(name)))
 	}
 	return &upstream.Request{Method: x.r.Method, Path: x.r.URL.RequestURI(), Header: x.header(), Body: x.edited(united(edits))}
 }

@@ -59,6 +59,10 @@ const (
 	SealedRoute      Reason = "SealedRoute"
 	RemoteNotAllowed Reason = "RemoteNotAllowed"
 	BackendNotReady  Reason = "BackendNotReady"
+	BudgetExceeded   Reason = "BudgetExceeded"
+	UnboundedCall    Reason = "UnboundedCall"
+	BoundsBroken     Reason = "BoundsBroken"
+	LedgerFailed     Reason = "LedgerFailed"
 
 	AuditFailed Reason = "AuditFailed"
 
@@ -125,6 +129,10 @@ var reasons = map[Reason]struct {
 	SealedRoute:      {6, http.StatusForbidden, "the route is sealed and has no backend on this host"},
 	RemoteNotAllowed: {6, http.StatusForbidden, "no rule allows this request to leave the host, and no local backend serves the route"},
 	BackendNotReady:  {6, http.StatusServiceUnavailable, "no backend of the route is ready"},
+	BudgetExceeded:   {6, http.StatusTooManyRequests, "a budget has too little left"},
+	UnboundedCall:    {6, http.StatusBadRequest, "a budget holds for this call, and part of it can be of any size, which no budget can hold"},
+	BoundsBroken:     {6, http.StatusServiceUnavailable, "the route is stopped, because a backend took more than it was told to"},
+	LedgerFailed:     {6, http.StatusServiceUnavailable, "what the budgets have left is not known, or the call cannot be written down"},
 
 	AuditFailed: {7, http.StatusServiceUnavailable, "the decision cannot be recorded"},
 
@@ -149,6 +157,10 @@ type refusal struct {
 	rule *rule
 	// answer is what an MCP client is told instead.
 	answer *mcp.Fault
+	// exceeded is the limit that the call does not fit into.
+	exceeded *Exceeded
+	// note is for the record, after the text.
+	note string
 	// err is for the log and the record only.
 	err error
 }

@@ -48,10 +48,11 @@ func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 	switch {
 	case x.opaque, resp.Header.Get("Content-Encoding") != "": // nothing to see, or not asked for: it goes on unseen
 	case media == "text/event-stream":
-		r.events = &events{drop: dropUsage, tap: tap{usage: &x.usage}}
+		r.events = &events{drop: dropUsage, tap: tap{usage: &x.usage}, meter: x.meter}
 	case media == jsonMedia:
 		r.tap = &tap{usage: &x.usage}
 	}
+	x.meter.answers(resp, r.events != nil)
 	r.filters = x.answerFilters(media)
 	if len(r.filters) > 0 && resp.Header.Get("Content-Encoding") != "" {
 		return refuse(AnswerRefused, "it is compressed, and a filter must look at it")
@@ -101,6 +102,8 @@ func (r *relay) whole() *refusal {
 		return r.failure(err)
 	}
 	r.ended(8)
+	r.meter.piece(len(buf))
+	r.meter.end()
 	if r.tap != nil {
 		r.tap.feed(buf)
 	}
@@ -141,6 +144,7 @@ func (r *relay) stream() *refusal {
 			}
 		}
 		if err == io.EOF {
+			r.meter.end()
 			var rest []byte
 			if r.events != nil {
 				rest = r.events.rest()
@@ -162,6 +166,7 @@ func (r *relay) stream() *refusal {
 
 // look taps a piece of the answer.
 func (r *relay) look(p []byte) []byte {
+	r.meter.piece(len(p))
 	switch {
 	case r.events != nil:
 		p = r.events.feed(p)

@@ -15,6 +15,7 @@ type route struct {
 	onNotReady, onConnect, on5xx, onFirstByteExpiry bool
 	// remote: one of the backends that may be chosen is remote.
 	remote bool
+	state  *routeState
 }
 
 // backend is a compiled backend.
@@ -37,6 +38,9 @@ func compileRoute(c *RouteConfig, cache *Cache) (*route, error) {
 	}
 	if _, ok := protocols[c.Protocol]; !ok {
 		return nil, fmt.Errorf("this gate does not speak protocol %q", c.Protocol)
+	}
+	if c.InputBound != "" && c.InputBound != BoundBytes && c.InputBound != BoundLearned {
+		return nil, fmt.Errorf("there is no bound %q of the input", c.InputBound)
 	}
 	r := &route{RouteConfig: c, remote: c.Remote}
 	for _, on := range c.FallbackOn {
@@ -78,6 +82,8 @@ func compileBackend(c *BackendConfig, cache *Cache) (*backend, error) {
 		return nil, errors.New("must be a process or a URL")
 	case c.Weight < 0:
 		return nil, errors.New("its weight is below 0")
+	case c.Price != nil && min(c.Price.InputPerMillion, c.Price.CachedPerMillion, c.Price.OutputPerMillion, c.Price.PerCall) < 0:
+		return nil, errors.New("a price is below 0")
 	case c.URL != "":
 		e, err := endpointOf(c.URL, cache)
 		if err != nil {

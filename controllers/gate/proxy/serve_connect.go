@@ -43,6 +43,9 @@ func serveConnect(x *exchange) *refusal {
 	}
 	x.backend = &backend{BackendConfig: &BackendConfig{Name: net.JoinHostPort(host, port), Remote: !local}}
 	x.ended(6)
+	if bad := x.reserve(nil); bad != nil {
+		return bad
+	}
 	if bad := x.record(); bad != nil {
 		return bad
 	}
@@ -82,6 +85,7 @@ func (x *exchange) tunnel(address string, local bool) *refusal {
 	}
 	x.mark(x.outcome())
 	x.begun, x.status = true, 200
+	x.meter.answer(x.status)
 	x.server.metrics.streams.add(x.name, 1)
 	defer x.server.metrics.streams.add(x.name, -1)
 	moved, err := forward.Connect(&x.ctx, x.w, to, x.route.Idle)

@@ -34,6 +34,9 @@ func serveHTTP(x *exchange) *refusal {
 	if bad != nil {
 		return bad
 	}
+	if bad := x.reserve(plan); bad != nil {
+		return bad
+	}
 	if bad := x.record(); bad != nil {
 		return bad
 	}
@@ -106,6 +109,7 @@ func (x *exchange) pathAt(b *backend) string {
 func (x *exchange) switched(resp *upstream.Response) *refusal {
 	x.mark(x.outcome())
 	x.begun, x.status = true, http.StatusSwitchingProtocols
+	x.meter.answer(x.status)
 	x.server.metrics.streams.add(x.name, 1)
 	defer x.server.metrics.streams.add(x.name, -1)
 	moved, err := forward.Switch(&x.ctx, x.w, resp, 0)

@@ -119,6 +119,11 @@ func (x *exchange) sendMessage(edits []strict.Edit, session string) *refusal {
 	if bad != nil {
 		return bad
 	}
+	if !x.in.List { // what only lists or keeps up the protocol is no call
+		if bad := x.reserve(plan); bad != nil {
+			return bad
+		}
+	}
 	if bad := x.record(); bad != nil {
 		return bad
 	}

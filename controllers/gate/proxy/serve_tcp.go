@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"net/http"
 	"sync"
 	"sync/atomic"
 
@@ -118,6 +119,9 @@ func (g *rawServer) pass(x *exchange, c net.Conn) *refusal {
 	if bad != nil {
 		return bad
 	}
+	if bad := x.reserve(plan); bad != nil {
+		return bad
+	}
 	if bad := x.recordRaw(c); bad != nil {
 		return bad
 	}
@@ -127,6 +131,7 @@ func (g *rawServer) pass(x *exchange, c net.Conn) *refusal {
 	}
 	defer at.busy.Add(-1)
 	x.begun = true
+	x.meter.answer(http.StatusOK)
 	g.server.metrics.streams.add(g.name, 1)
 	defer g.server.metrics.streams.add(g.name, -1)
 	moved, err := tunnel.Join(&x.ctx, tunnel.End{Conn: c}, tunnel.End{Conn: to}, x.route.Idle)
@@ -146,8 +151,8 @@ func (x *exchange) tunnelInput(c net.Conn) {
 
 // recordRaw is stage 7 of a connection.
 func (x *exchange) recordRaw(c net.Conn) *refusal {
-	if err := x.server.o.Audit.Write(x.rawDecision(c, audit.Allowed)); err != nil {
-		return &refusal{reason: AuditFailed, err: err}
+	if bad := x.keep(x.rawDecision(c, audit.Allowed)); bad != nil {
+		return bad
 	}
 	x.decided = true
 	return nil
@@ -196,10 +201,15 @@ func (g *rawServer) refuse(x *exchange, c net.Conn, bad *refusal) {
 		return // the outcome says it
 	}
 	outcome := audit.Refused
-	if reasons[bad.reason].stage > 5 {
+	if reasons[bad.reason].stage > 5 && bad.exceeded == nil {
 		outcome = audit.Failed
 	}
-	g.o.Audit.Post(x.rawDecision(c, outcome))
+	r := x.rawDecision(c, outcome)
+	r.Text = clip(bad.text, 1024)
+	if bad.exceeded != nil {
+		r.Budget = bad.exceeded.Budget
+	}
+	g.o.Audit.Post(r)
 }
 
 // finish is called once for each connection.
@@ -208,6 +218,7 @@ func (g *rawServer) finish(x *exchange) {
 	x.ctx.cancel(nil)
 	g.running.Add(-1)
 	took := x.now().Sub(x.began)
+	x.settle()
 	if x.decided {
 		g.o.Audit.Post(x.ending(took))
 	}

@@ -30,6 +30,10 @@ type Options struct {
 	Now func() time.Time
 	// Peer finds the process at the other end of a connection, or nil. It is asked at most once for each connection. Default: nobody is known.
 	Peer func(net.Conn) *PeerProcess
+	// Ledger holds calls to budgets. Default: there are none, and nothing is metered. See SetLedger.
+	Ledger Ledger
+	// Stopped is called when a route was stopped because a backend broke its bounds; Running tells which. Default: nobody is told.
+	Stopped func()
 	// SessionKey is what names of MCP sessions are bound with to whom they were given, 32 bytes that nobody else knows; sessions end with it.
 	// Default: a random one, which ends with the server.
 	SessionKey []byte
@@ -39,6 +43,7 @@ type Options struct {
 
 // Server is the data plane. Update says what it serves; Serve serves it.
 type Server struct {
+	ledger   atomic.Pointer[Ledger] // nil for none
 	o        Options
 	cache    *Cache
 	metrics  *metrics
@@ -66,6 +71,9 @@ func New(o Options) *Server {
 	if o.Counted == nil {
 		o.Counted = func() {}
 	}
+	if o.Stopped == nil {
+		o.Stopped = func() {}
+	}
 	if o.Log.GetSink() == nil {
 		o.Log = logr.Discard()
 	}
@@ -75,8 +83,18 @@ func New(o Options) *Server {
 	}
 	s := &Server{o: o, sessions: sessions{o.SessionKey}, cache: NewCache(), metrics: newMetrics(), listeners: map[string]net.Listener{}, fronts: map[string]*fronted{},
 		retired: map[*fronted]bool{}, ended: make(chan struct{})}
+	s.SetLedger(o.Ledger)
 	s.view.Store(&View{compiled: &compiled{config: &Config{}}, endpoints: &endpoints{}, identities: &identities{}})
 	return s
+}
+
+// SetLedger has calls that begin now held to the budgets of a ledger; nil is none. Calls under way end with the one that they began with.
+func (s *Server) SetLedger(l Ledger) {
+	if l == nil {
+		s.ledger.Store(nil)
+		return
+	}
+	s.ledger.Store(&l)
 }
 
 // Update replaces what is given; nil stays as it is. All of it is in force at once for requests that begin now, or on an error none of it.
@@ -148,12 +166,26 @@ func (s *Server) Running() control.Running {
 		r.Error = s.failed.Error()
 	}
 	r.Leaving = s.active.leaving(v)
+	r.Stopped = v.stopped()
 	for _, name := range v.wanted() {
 		if s.listeners[name] == nil {
 			r.Missing = append(r.Missing, name)
 		}
 	}
 	return r
+}
+
+// stopped are the routes that serve nothing, because a backend broke its bounds.
+func (v *View) stopped() (out []control.Stopped) {
+	for _, name := range slices.Sorted(maps.Keys(v.gates)) {
+		g := v.gates[name]
+		for _, route := range slices.Sorted(maps.Keys(g.routes)) {
+			if b := g.routes[route].state.stopped(g.routes[route].RouteConfig); b != nil {
+				out = append(out, control.Stopped{Gate: name, Route: route, Why: b.why})
+			}
+		}
+	}
+	return out
 }
 
 // wanted are the names of the listeners that a view needs.

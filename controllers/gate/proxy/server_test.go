@@ -265,7 +265,7 @@ var _ = Describe("A server", func() {
 		all.Wait()
 	})
 
-	It("has metrics that name no caller and no model", func() {
+	It("has metrics that name no token and no model, and who is known by a token's principal alone", func() {
 		m := newModel(answers)
 		w := newWorld(m.address(), nil)
 		w.ask(chat)
@@ -275,7 +275,8 @@ var _ = Describe("A server", func() {
 		text := fmt.Sprint(families)
 		Expect(text).To(And(ContainSubstring("mirrorgate_requests_total"), ContainSubstring("gen_ai_client_token_usage_total"), ContainSubstring("NoModel"),
 			ContainSubstring("mirrorgate_stage_duration_seconds")))
-		Expect(text).NotTo(Or(ContainSubstring("secret-name"), ContainSubstring("coder")))
+		Expect(text).NotTo(Or(ContainSubstring("secret-name"), ContainSubstring("coder-token"), ContainSubstring("house-chat")))
+		Expect(text).To(MatchRegexp(`value:"input"}\s+label:{name:"principal"\s+value:"coder"}\s+label:{name:"route"\s+value:"chat"}\s+counter:{value:11`))
 	})
 })
 

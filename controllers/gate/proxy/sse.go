@@ -12,7 +12,8 @@ const maxEvent = 1 << 20
 // events looks at a stream of server-sent events as it goes by: it finds the usage, and takes the event out that tells nothing else, when it
 // was the gate that asked for it.
 type events struct {
-	tap tap
+	tap   tap
+	meter *meter
 	// drop the event with the usage alone.
 	drop bool
 	// held is the begin of an event that is not complete yet, when events are dropped.
@@ -51,10 +52,14 @@ func (e *events) feed(p []byte) []byte {
 	return e.out
 }
 
-// rest gives what is held at the end of the stream.
+// rest gives what is held at the end of the stream, which may end without a blank line, or even within one.
 func (e *events) rest() []byte {
 	out := e.held
-	e.held = nil
+	e.look(out)
+	e.look([]byte{'\n'})
+	if e.held = nil; usageOnly(out) && e.drop {
+		return nil
+	}
 	return out
 }
 
@@ -119,7 +124,10 @@ func (e *events) keep(p []byte) {
 
 func (e *events) take(line []byte) {
 	data, ok := bytes.CutPrefix(line, []byte("data:"))
-	if !ok || !tellsUsage(data) {
+	if !ok {
+		return
+	}
+	if e.meter.event(data); !tellsUsage(data) {
 		return
 	}
 	e.tap.reset()

@@ -6,14 +6,30 @@ import (
 	"mirroros.dev/mirroros/controllers/gate/proxy/strict"
 )
 
-// usage is what a backend says that a call took.
+// usage is what a backend says that a call took. Of what it does not say, or not as a whole number from 0 on, nothing is known.
 type usage struct {
-	input, output int64
-	known         bool
+	// plain input tokens, those that were read of a cache or written to one besides, and of the plain ones those that were at hand.
+	plain, read, written, athand int64
+	out, total                   int64
+	hasInput, hasOutput          bool
 }
 
-var usageNames = []string{"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "cache_creation_input_tokens",
-	"cache_read_input_tokens"}
+func (u *usage) known() bool { return u.hasInput || u.hasOutput }
+
+// input tokens in all, and cached of them those that the backend had at hand.
+func (u *usage) input() int64  { return u.plain + u.read + u.written }
+func (u *usage) cached() int64 { return min(u.read+u.athand, u.input()) }
+
+// output tokens in all, with those of reasoning, which some leave out but for the total.
+func (u *usage) output() int64 {
+	if !u.hasInput {
+		return u.out
+	}
+	return max(u.out, u.total-u.input())
+}
+
+var usageNames = []string{"prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens", "cache_creation_input_tokens",
+	"cache_read_input_tokens", "prompt_tokens_details", "input_tokens_details"}
 
 // take reads a usage object. Of several that a stream tells the later ones count, each field by itself.
 func (u *usage) take(raw []byte) {
@@ -21,28 +37,38 @@ func (u *usage) take(raw []byte) {
 	if err != nil || !v.IsObject() {
 		return
 	}
-	var cached int64
 	next := *u
-	err = v.Fields(usageNames, func(name string, value strict.Value) error {
-		n, err := value.Count()
-		if err != nil {
-			return nil // null, where there is none of a kind
-		}
-		next.known = true
-		switch name {
-		case "prompt_tokens", "input_tokens":
-			next.input = n
-		case "completion_tokens", "output_tokens":
-			next.output = n
-		default:
-			cached += n
-		}
-		return nil
-	})
-	if err == nil && next.known {
-		next.input += cached
+	if v.Fields(usageNames, next.field) == nil {
 		*u = next
 	}
+}
+
+func (u *usage) field(name string, value strict.Value) error {
+	if value.IsObject() {
+		return value.Fields([]string{"cached_tokens"}, func(_ string, v strict.Value) error {
+			if n, err := v.Count(); err == nil {
+				u.athand = n
+			}
+			return nil
+		})
+	}
+	n, err := value.Count()
+	if err != nil {
+		return nil // null, where there is none of a kind, or no number of tokens
+	}
+	switch name {
+	case "prompt_tokens", "input_tokens":
+		u.plain, u.hasInput = n, true
+	case "completion_tokens", "output_tokens":
+		u.out, u.hasOutput = n, true
+	case "total_tokens":
+		u.total = n
+	case "cache_creation_input_tokens":
+		u.written = n
+	case "cache_read_input_tokens":
+		u.read = n
+	}
+	return nil
 }
 
 // maxUsage is the largest usage object that is looked at.

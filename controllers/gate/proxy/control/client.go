@@ -86,6 +86,7 @@ type talk struct {
 	running Running // as it was sent last
 	gates   map[string]GateCount
 	rules   map[string]RuleCount
+	budgets map[BudgetAccount]BudgetCount
 	last    time.Time // when counters were sent
 }
 
@@ -195,6 +196,7 @@ func (t *talk) count() error {
 	t.last = time.Now()
 	gates := slices.DeleteFunc(slices.Clone(all.Gates), func(g GateCount) bool { return t.gates[g.Name] == g })
 	rules := slices.DeleteFunc(slices.Clone(all.Rules), func(r RuleCount) bool { return t.rules[r.Name] == r })
+	budgets := slices.DeleteFunc(slices.Clone(all.Budgets), func(b BudgetCount) bool { return t.budgets[b.BudgetAccount] == b })
 	for len(gates)+len(rules) > 0 {
 		n, k := min(len(gates), maxCounts), min(len(rules), maxCounts)
 		if err := t.packets.send(&message{Counts: &Counts{Gates: gates[:n], Rules: rules[:k]}}); err != nil {
@@ -202,12 +204,18 @@ func (t *talk) count() error {
 		}
 		gates, rules = gates[n:], rules[k:]
 	}
-	t.gates, t.rules = byName(all.Gates, func(g GateCount) string { return g.Name }), byName(all.Rules, func(r RuleCount) string { return r.Name })
+	for some := range slices.Chunk(budgets, maxCounts) {
+		if err := t.packets.send(&message{Counts: &Counts{Budgets: some}}); err != nil {
+			return err
+		}
+	}
+	t.gates, t.rules = by(all.Gates, func(g GateCount) string { return g.Name }), by(all.Rules, func(r RuleCount) string { return r.Name })
+	t.budgets = by(all.Budgets, func(b BudgetCount) BudgetAccount { return b.BudgetAccount })
 	return nil
 }
 
-func byName[T any](list []T, name func(T) string) map[string]T {
-	return maps.Collect(func(yield func(string, T) bool) {
+func by[K comparable, T any](list []T, name func(T) K) map[K]T {
+	return maps.Collect(func(yield func(K, T) bool) {
 		for _, v := range list {
 			if !yield(name(v), v) {
 				return

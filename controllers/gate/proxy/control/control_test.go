@@ -301,17 +301,23 @@ var _ = Describe("the line between operator and gate", Serial, func() {
 			for i := range 150 {
 				c.Rules = append(c.Rules, control.RuleCount{Name: fmt.Sprint(i), Hits: 1})
 			}
+			for i := range 120 { // names as long as they may be
+				name := fmt.Sprintf("%063d", i)
+				c.Budgets = append(c.Budgets, control.BudgetCount{BudgetAccount: control.BudgetAccount{Budget: name, Limit: name, Principal: "process/" + name}, Exceeded: 1 << 60, Last: time.Now()})
+			}
 		})
-		Eventually(o.told).Should(HaveLen(2), "more than one packet holds")
+		Eventually(o.told).Should(HaveLen(4), "more than one packet holds")
+		Expect(o.told()[2].Budgets).To(HaveLen(100))
+		Expect(o.told()[3].Budgets).To(HaveLen(20))
 		first := time.Now()
 		for range 1000 {
 			g.count(func(c *control.Counts) {
 				c.Gates = []control.GateCount{{Name: "a", Requests: c.Gates[0].Requests + 1}, c.Gates[1]}
 			})
 		}
-		Eventually(o.told).Should(HaveLen(3))
+		Eventually(o.told).Should(HaveLen(5))
 		Expect(time.Since(first)).To(BeNumerically(">", 900*time.Millisecond))
-		Expect(o.told()[2]).To(Equal(control.Counts{Gates: []control.GateCount{{Name: "a", Requests: 1001}}}))
+		Expect(o.told()[4]).To(Equal(control.Counts{Gates: []control.GateCount{{Name: "a", Requests: 1001}}}))
 		o.stop()
 		o = begin(dir)
 		Eventually(o.told).Should(ContainElement(HaveField("Gates", HaveLen(2))), "a new operator knows none")

@@ -24,7 +24,12 @@ type Running struct {
 	Config     int64  `json:"config"`
 	Endpoints  int64  `json:"endpoints"`
 	Identities int64  `json:"identities"`
+	Budgets    int64  `json:"budgets,omitempty"`
 	Error      string `json:"error,omitempty"`
+	// LedgerError is why the ledger of the budgets does not work; calls are refused meanwhile.
+	LedgerError string `json:"ledgerError,omitempty"`
+	// Stopped are routes that serve nothing any more, because a backend took more than it was told to.
+	Stopped []Stopped `json:"stopped,omitempty"`
 	// Missing sockets, by name, that the config needs and the gate does not have.
 	Missing []string `json:"missing,omitempty"`
 	// Leaving are addresses that serve no new requests any more and have not ended all that they began.
@@ -33,10 +38,19 @@ type Running struct {
 	Draining bool `json:"draining,omitempty"`
 }
 
+// Stopped is a route that does not serve, and why.
+type Stopped struct {
+	Gate  string `json:"gate"`
+	Route string `json:"route"`
+	Why   string `json:"why"`
+}
+
 // Counts are counters since the gate began; only those that changed since the last message.
 type Counts struct {
 	Gates []GateCount `json:"gates,omitempty"`
 	Rules []RuleCount `json:"rules,omitempty"`
+	// Budgets that calls did not fit into.
+	Budgets []BudgetCount `json:"budgets,omitempty"`
 }
 
 // GateCount of one gate.
@@ -45,6 +59,20 @@ type GateCount struct {
 	Requests int64  `json:"requests"`
 	Refused  int64  `json:"refused"`
 	Streams  int64  `json:"streams"`
+}
+
+// BudgetCount of one account of a limit: how many calls did not fit into it, and when the last.
+type BudgetCount struct {
+	BudgetAccount
+	Exceeded int64     `json:"exceeded"`
+	Last     time.Time `json:"last"`
+}
+
+// BudgetAccount is an account of a limit; Principal is empty for a shared one.
+type BudgetAccount struct {
+	Budget    string `json:"budget"`
+	Limit     string `json:"limit"`
+	Principal string `json:"principal,omitempty"`
 }
 
 // RuleCount of one rule.

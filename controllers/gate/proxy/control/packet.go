@@ -137,6 +137,8 @@ func closeAll(files []*os.File) {
 // bounded is what goes into one packet whatever it says.
 func (r Running) bounded() *Running {
 	r.Error = r.Error[:min(len(r.Error), maxText)]
+	r.LedgerError = r.LedgerError[:min(len(r.LedgerError), maxText)]
 	r.Missing = r.Missing[:min(len(r.Missing), maxTexts)]
+	r.Stopped = r.Stopped[:min(len(r.Stopped), maxTexts)]
 	return &r
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package ledger_test
+
+const limitedEnv = ""
+
+func limited(string) {}
