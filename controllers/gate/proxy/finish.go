@@ -109,11 +109,11 @@ func (x *exchange) end() {
 	x.ctx.cancel(nil)
 	x.held.Add(-x.read)
 	x.running.Add(-1)
+	x.settle()
 	if p == nil {
 		x.deliver()
 	}
 	took := x.now().Sub(x.began)
-	x.settle()
 	if x.decided {
 		x.server.o.Audit.Post(x.ending(took))
 	}

@@ -140,7 +140,7 @@ var _ = Describe("A budget", func() {
 				"Remaining-Requests": strconv.Itoa(99 - n), "Reset-Requests": "1s"} {
 				Expect(r.Header.Get("X-Ratelimit-"+name)).To(Equal(value), name)
 			}
-			Eventually(p.state).Should(HaveField("Open", 0))
+			Expect(p.state()).To(HaveField("Open", 0), "what was set aside and not used is back before the caller can ask again")
 		}
 	})
 
