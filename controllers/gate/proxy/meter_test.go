@@ -140,8 +140,19 @@ var _ = Describe("A budget", func() {
 				"Remaining-Requests": strconv.Itoa(99 - n), "Reset-Requests": "1s"} {
 				Expect(r.Header.Get("X-Ratelimit-"+name)).To(Equal(value), name)
 			}
-			Expect(p.state()).To(HaveField("Open", 0), "what was set aside and not used is back before the caller can ask again")
+			Expect(p.state()).To(HaveField("Open", 0))
 		}
+	})
+
+	It("has back what a call did not use before the caller can ask again", func() {
+		p, answered := rich(), make(chan struct{})
+		p.settling = func() {
+			defer GinkgoRecover()
+			Consistently(answered, "100ms").ShouldNot(BeClosed())
+		}
+		newWorld(newModel(answers).address(), budgeted(p, nil)).ask(chat)
+		close(answered)
+		Expect(p.state()).To(HaveField("Open", 0))
 	})
 
 	DescribeTable("is a condition of the call: what is not written down does not go on",

@@ -22,6 +22,7 @@ type purse struct {
 	// down makes Reserve fail, and full Commit.
 	down, full bool
 	wait       chan struct{} // Reserve waits for it, where it is set
+	settling   func()        // is called by Settle, where it is set
 
 	asks      []proxy.Ask
 	committed []bool
@@ -96,6 +97,9 @@ func (f *fund) Commit(durable bool) error {
 
 func (f *fund) Settle(parts ...proxy.Used) {
 	f.over.Do(func() {
+		if f.p.settling != nil {
+			f.p.settling()
+		}
 		f.p.mu.Lock()
 		defer f.p.mu.Unlock()
 		all := proxy.Used{Price: parts[len(parts)-1].Price}
