@@ -18,7 +18,9 @@ const (
 // execution is what `mirrorguard exec` was asked to do.
 type execution struct {
 	claim    string
-	started  string // the run's start time, unique in it
+	started  string   // the run's start time, unique in it
+	joins    []string // files of cgroups to join
+	memory   int64    // RLIMIT_AS; 0 is none
 	user     bool
 	uid, gid int
 	groups   []uint32
@@ -33,21 +35,35 @@ type execution struct {
 // This process adds a line with its own pid, start time, pidfs inode and STARTED, and then reads what is behind the header: when
 // its line is there before one that makes the run void, it has claimed. Additions to a file have one order for all. So whoever
 // runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
-// void before anybody took it knows that nobody will run it later. Then this process takes on the user, the directory and the
-// program, which is given the variable NAME with its own pid before TEXT: by that a run is known again that has lost its claim. What fails
-// after the claim is written to FD as "STAGE ERRNO", stage one of user, dir, exec.
+// void before anybody took it knows that nobody will run it later. A CLAIM of - is one that was made before. Then this process joins the
+// cgroups, and takes on the limit, the user, the directory and the program, which is given the variable NAME with its own pid before TEXT:
+// by that a run is known again that has lost its claim. What fails after the claim is written to FD as "STAGE ERRNO", stage one of join,
+// limit, user, dir, exec.
 func claimAndExec(args []string) int {
 	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
 	e, ok := parseExec(args)
 	if !ok {
-		say("usage: mirrorguard exec [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
+		say("usage: mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
 		return 2
 	}
 	if e.errors >= 0 {
 		syscall.CloseOnExec(e.errors)
 	}
-	if code := e.take(); code != 0 {
-		return code
+	if e.claim != "-" {
+		if code := e.take(); code != 0 {
+			return code
+		}
+	}
+	for _, file := range e.joins {
+		if err := join(file); err != nil {
+			errno, _ := err.(syscall.Errno)
+			return e.fail("join", errno)
+		}
+	}
+	if e.memory > 0 {
+		if err := syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: uint64(e.memory), Max: uint64(e.memory)}); err != nil {
+			return e.fail("limit", err.(syscall.Errno))
+		}
 	}
 	if err := e.become(); err != 0 {
 		return e.fail("user", err)
@@ -106,6 +122,17 @@ func (e *execution) environ() []string {
 	return env
 }
 
+// join moves this process into a cgroup.
+func join(file string) error {
+	fd, err := syscall.Open(file, syscall.O_WRONLY|syscall.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer syscall.Close(fd)
+	_, err = syscall.Write(fd, []byte("0"))
+	return err
+}
+
 // become changes the user of this thread.
 func (e *execution) become() syscall.Errno {
 	if !e.user {
@@ -134,11 +161,17 @@ func (e *execution) fail(stage string, errno syscall.Errno) int {
 
 func parseExec(args []string) (*execution, bool) {
 	e := &execution{errors: -1}
-	for len(args) > 1 && strings.HasPrefix(args[0], "-") {
+	for len(args) > 1 && args[0] != "-" && strings.HasPrefix(args[0], "-") {
 		ok := true
 		switch args[0] {
 		case "-u":
 			ok = e.parseUser(args[1])
+		case "-j":
+			e.joins = append(e.joins, args[1])
+		case "-a":
+			var err error
+			e.memory, err = strconv.ParseInt(args[1], 10, 64)
+			ok = err == nil
 		case "-d":
 			e.dir = args[1]
 		case "-m":

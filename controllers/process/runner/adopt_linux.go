@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // adopt finds out what became of every claim. The lock is held here and below.
@@ -72,9 +73,7 @@ func (r *Runner) lastRun(claims []*claim) (*proc, error) {
 			return p, err
 		}
 		r.add(c.ID, voidLine())
-		if c.Cgroup != "" {
-			removeCgroup(c.Cgroup)
-		}
+		removeGroup(c.group())
 	}
 	return nil, nil
 }
@@ -133,6 +132,7 @@ func (r *Runner) hold(p *proc) {
 	p.pidfd, p.phase = fd, asking
 	if r.ask(p); p.phase == asking {
 		p.phase = running
+		r.limitAgain(p)
 		sweepSides(p.cgroup)
 		r.attend(p)
 	}
@@ -191,6 +191,7 @@ func (r *Runner) found(p *proc, s stat) bool {
 		return false
 	}
 	p.ident, p.PID, p.pidfd = i, i.pid, fd
+	r.limitAgain(p)
 	r.note(p, pidLine(i, p.Started.UnixNano()))
 	r.attend(p)
 	return true
@@ -210,7 +211,7 @@ func (r *Runner) oldest(p *proc) (*stat, *record) {
 			first = &s
 		}
 	}
-	for _, pid := range members(p.cgroup) {
+	for _, pid := range group.Members(p.cgroup) {
 		if s, err := readStat(pid); err == nil {
 			see(s)
 		}
@@ -259,14 +260,15 @@ func (r *Runner) sweep() {
 			}
 		}
 	}
-	if r.caps.CgroupV2 == "" {
-		return
-	}
 	known := map[string]bool{}
 	for _, p := range r.procs {
 		if p.phase != ended || !p.noted {
-			known[p.cgroup] = true
+			known[runName(p.ID, p.Attempt)] = true
 		}
+	}
+	r.host.Sweep(known)
+	if r.caps.CgroupV2 == "" {
+		return
 	}
 	entries, err = os.ReadDir(r.caps.CgroupV2)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -274,12 +276,12 @@ func (r *Runner) sweep() {
 	}
 	for _, e := range entries {
 		dir := r.caps.CgroupV2 + "/" + e.Name()
-		if !e.IsDir() || known[dir] {
+		if !e.IsDir() || known[e.Name()] {
 			continue
 		}
-		removeCgroup(dir)
+		group.Remove(dir)
 		if populated(dir) {
-			r.o.Log.Info("a cgroup has processes and no claim, they are left alone", "cgroup", dir, "processes", len(members(dir)))
+			r.o.Log.Info("a cgroup has processes and no claim, they are left alone", "cgroup", dir, "processes", len(group.Members(dir)))
 		}
 	}
 }

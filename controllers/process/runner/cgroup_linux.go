@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // ownCgroup finds this process' cgroup v2 directory: on a unified host, or on a hybrid one beside the v1 hierarchies.
@@ -19,6 +20,7 @@ func ownCgroup() (string, error) {
 	if path == "" || strings.HasPrefix(path, "/..") {
 		return "", errors.New("this process is in no cgroup v2 that can be seen")
 	}
+	path = strings.TrimSuffix(path, "/"+group.Leaf) // where an operator before this one, or its guardian, made room
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return "", err
@@ -36,22 +38,9 @@ func ownCgroup() (string, error) {
 			}
 			path = below
 		}
-		return filepath.Join(unescape(f[4]), path), nil
+		return filepath.Join(group.Unescape(f[4]), path), nil
 	}
 	return "", errors.New("no cgroup v2 is mounted")
-}
-
-// unescape undoes the octal escapes of mountinfo.
-func unescape(s string) string {
-	for i := 0; i+3 < len(s); i++ {
-		if s[i] != '\\' {
-			continue
-		}
-		if n, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-			s = s[:i] + string([]byte{byte(n)}) + s[i+4:]
-		}
-	}
-	return s
 }
 
 // cgroupName is this state directory's directory of cgroups. It follows the directory itself, not its path: two mount
@@ -107,28 +96,13 @@ func makeCgroup(dir string) (int, error) {
 		if populated(dir) {
 			return -1, ErrTaken
 		}
-		removeCgroup(dir)
+		group.Remove(dir)
 		err = os.Mkdir(dir, 0o755)
 	}
 	if err != nil {
 		return -1, err
 	}
 	return unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-}
-
-// removeCgroup removes a cgroup and those below it, as far as nobody lives in them.
-func removeCgroup(dir string) {
-	err := unix.Rmdir(dir)
-	if err == nil || err == unix.ENOENT {
-		return
-	}
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.IsDir() {
-			removeCgroup(filepath.Join(dir, e.Name()))
-		}
-	}
-	unix.Rmdir(dir)
 }
 
 // populated tells whether somebody lives in a cgroup or below. Zombies do not count.
@@ -146,24 +120,6 @@ func everUsed(dir string) bool {
 		return false
 	}
 	return !strings.Contains(string(buf[:n]), "usage_usec 0\n")
-}
-
-// members lists the processes of a cgroup and those below it.
-func members(dir string) []int {
-	var pids []int
-	data, _ := os.ReadFile(dir + "/cgroup.procs")
-	for _, f := range strings.Fields(string(data)) {
-		if pid, err := strconv.Atoi(f); err == nil && pid > 0 {
-			pids = append(pids, pid)
-		}
-	}
-	entries, _ := os.ReadDir(dir)
-	for _, e := range entries {
-		if e.IsDir() {
-			pids = append(pids, members(filepath.Join(dir, e.Name()))...)
-		}
-	}
-	return pids
 }
 
 // inCgroup tells whether a path as /proc/PID/cgroup has it is in the directory of a run or below: by the two last names, which

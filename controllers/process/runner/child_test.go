@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // child does what a script says, a word at a time, and never returns.
@@ -19,6 +20,9 @@ import (
 //	trap      on SIGTERM write term, end 7  ignore   ignore SIGTERM
 //	facts     write what it inherited       fork     start a child that waits, in this session
 //	daemon    start a child that waits in a session of its own, write its pid
+//	hog:N     use N MiB of memory           threads:N  start up to N processes that wait, say how many
+//	spin:N    use the processor for N ms, say how long it took in all
+//	bomb      fork twice for ever, each time in a session of its own
 //	cwd       write the working directory   env      write the environment
 func child(script string) {
 	for _, word := range strings.Fields(script) {
@@ -42,6 +46,14 @@ func child(script string) {
 			facts()
 		case "fork", "daemon":
 			spawn(verb == "daemon")
+		case "hog":
+			hog(n)
+		case "threads":
+			threads(n)
+		case "spin":
+			spin(time.Duration(n) * time.Millisecond)
+		case "bomb":
+			bomb()
 		case "cwd":
 			dir, _ := os.Getwd()
 			fmt.Println(dir)
@@ -79,6 +91,61 @@ func spawn(daemon bool) {
 		Env: []string{"RUNNER_CHILD=wait", "RUNNER_MARK=" + os.Getenv("RUNNER_MARK")}, Files: []uintptr{0, 1, 2}, Sys: &syscall.SysProcAttr{Setsid: daemon},
 	})
 	fmt.Println("child", pid, err)
+}
+
+// hogged keeps what hog allocates.
+var hogged []byte
+
+func hog(mib int) {
+	b, err := syscall.Mmap(-1, 0, mib<<20, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	if err != nil {
+		fmt.Println("no memory", err)
+		quit(9)
+	}
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	hogged = b
+	fmt.Println("hogged", mib)
+}
+
+func threads(n int) {
+	started := 0
+	for ; started < n; started++ {
+		_, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, &syscall.ProcAttr{Files: []uintptr{0, 1, 2}})
+		if err != nil {
+			break
+		}
+	}
+	fmt.Println("started", started, "of", n)
+}
+
+// spin uses a processor until it had it for a time.
+func spin(want time.Duration) {
+	runtime.LockOSThread()
+	began := time.Now()
+	var u syscall.Rusage
+	for used := time.Duration(0); used < want; used = time.Duration(u.Utime.Nano() + u.Stime.Nano()) {
+		for range 1_000_000 {
+		}
+		syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+	}
+	fmt.Println("spun", time.Since(began).Milliseconds())
+}
+
+// bomb forks, and the child goes on while the parent ends: whoever looks for it finds what is gone.
+func bomb() {
+	fmt.Println("bomb")
+	for {
+		pid, _, err := syscall.RawSyscall(syscall.SYS_FORK, 0, 0, 0)
+		switch {
+		case err != 0:
+		case pid == 0:
+			syscall.RawSyscall(syscall.SYS_SETSID, 0, 0, 0)
+		default:
+			quit(0)
+		}
+	}
 }
 
 // facts writes what a workload could inherit from the operator.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // identity is what tells one process from all others of a boot. Ino is 0 where there is no pidfs.
@@ -34,18 +36,21 @@ func (i identity) same(o identity) bool {
 // Each piece begins with a newline and ends with " ." or "}", so one that a crash or a full disk tore does not count and does not
 // spoil the next.
 type claim struct {
-	Boot    string `json:"boot"`
-	ID      string `json:"id"`
-	Attempt int    `json:"attempt"`
-	Owner   string `json:"owner"`
-	Hash    string `json:"hash"`
-	Note    []byte `json:"note,omitempty"`
-	Cgroup  string `json:"cgroup,omitempty"` // directory, "" when the child claims for itself
-	Clock   int64  `json:"clock"`            // boot clock, ns
-	Awake   int64  `json:"awake,omitempty"`  // awake clock, ns
-	Started int64  `json:"started"`          // wall time, ns; the last field, by which the child finds its header
+	Boot    string            `json:"boot"`
+	ID      string            `json:"id"`
+	Attempt int               `json:"attempt"`
+	Owner   string            `json:"owner"`
+	Hash    string            `json:"hash"`
+	Note    []byte            `json:"note,omitempty"`
+	Cgroup  string            `json:"cgroup,omitempty"` // directory, "" when the child claims for itself
+	Groups  map[string]string `json:"groups,omitempty"` // directories of cgroup v1, by controller
+	Limits  group.Limits      `json:"limits,omitzero"`
+	Clock   int64             `json:"clock"`           // boot clock, ns
+	Awake   int64             `json:"awake,omitempty"` // awake clock, ns
+	Started int64             `json:"started"`         // wall time, ns; the last field, by which the child finds its header
 
-	home                uint64 // inode of Cgroup, while this operator made it
+	unmet               group.Unmet // what of Limits is not in force, while this operator made it
+	home                uint64      // inode of Cgroup, while this operator made it
 	ident               identity
 	announced, stopping moment
 	exit                *Exit
@@ -53,7 +58,11 @@ type claim struct {
 }
 
 // name is the run's name, and its cgroup's.
-func (c *claim) name() string { return c.ID + "." + strconv.Itoa(c.Attempt) }
+func (c *claim) name() string { return runName(c.ID, c.Attempt) }
+
+func runName(id string, attempt int) string { return id + "." + strconv.Itoa(attempt) }
+
+func (c *claim) group() group.Group { return group.Group{V2: c.Cgroup, V1: c.Groups} }
 
 // number is the kernel's of its cgroup; 0 where there is none.
 func (c *claim) number() uint64 {
@@ -103,6 +112,11 @@ func timeLine(word string, m moment) []byte {
 	return fmt.Appendf(nil, "\n%s %d %d .\n", word, m.wall.UnixNano(), m.awake)
 }
 
+// limitsLine tells that other limits are in force from now on.
+func limitsLine(l group.Limits) []byte {
+	return fmt.Appendf(nil, "\nlimits %d %d %d .\n", l.Memory, l.CPU, l.Pids)
+}
+
 func voidLine() []byte { return []byte("\nvoid .\n") }
 
 // exitLine keeps the reason in the kernel's words, as the guardian's records do.
@@ -117,7 +131,7 @@ func exitLine(e *Exit) []byte {
 	default:
 		code, status = cldExited, e.Code
 	}
-	return fmt.Appendf(nil, "\nexit %d %d %d %d .\n", code, status, e.At.UnixNano(), e.Awake)
+	return fmt.Appendf(nil, "\nexit %d %d %d %d %d %d .\n", code, status, e.At.UnixNano(), e.Awake, e.PeakMemory, e.OOMKills)
 }
 
 // parseClaims reads a claim file: its runs, the first one first.
@@ -158,6 +172,11 @@ func (c *claim) add(line string) {
 		c.stopping = momentOf(n)
 	case len(n) > 2 && f[0] == "exit" && c.exit == nil:
 		c.exit = exitOf(int(n[0]), int(n[1]), momentOf(n[2:]))
+		if len(n) > 5 {
+			c.exit.PeakMemory, c.exit.OOMKills = n[4], n[5]
+		}
+	case len(n) > 2 && f[0] == "limits":
+		c.Limits = group.Limits{Memory: n[0], CPU: n[1], Pids: n[2]}
 	case len(f) == 1 && f[0] == "void" && c.ident.pid == 0:
 		c.void = true
 	}

@@ -20,8 +20,13 @@
 // the variable MIRROROS_CLAIM that mirrorguard exec gives it. Its note is lost. A program that writes over its first environment, to show a
 // title in ps, or that nobody may look into, is known by its cgroup alone.
 //
-// The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else its
-// process group and session, and the daemons that left both but have the instance's mark in their environment (Options.Mark).
+// Limits of memory, cpu and pids are those of the run's groups (package group). A process is cloned into the one of cgroup v2, and
+// mirrorguard joins those of v1 before it becomes the program: there is no window. What a run has used at most, and whether the kernel
+// killed for want of memory, is read when it ends and kept with its exit. What cannot be enforced is in Instance.Unmet, with why.
+//
+// The main process' exit is the instance's. Before it is told, what is left of its tree is killed: by cgroup.kill, else frozen and
+// killed where the host has a freezer, else its process group and session, and the daemons that left both but have the instance's mark
+// in their environment (Options.Mark).
 //
 // Nothing of the operator is inherited: not its environment, descriptors, ignored or blocked signals, raised limits, umask, or
 // lowered oom_score_adj and nice. For that Open sets the umask of this process to 022, marks all its descriptors

@@ -27,7 +27,7 @@ func (r *Runner) exited(p *proc) {
 	}
 	r.killGroup(p, unix.SIGKILL) // while the zombie keeps the number
 	p.escaped = p.cgroup != "" && !r.atHome(p)
-	if r.note(p, exitLine(e)) == nil {
+	if r.noteExit(p, e) == nil {
 		reap(p.pidfd)
 	} else {
 		p.zombie = true // the guardian will get it, should we die
@@ -54,7 +54,7 @@ func (r *Runner) ask(p *proc) {
 		}
 		if e = r.takeRecord(p); e == nil { // it may have come in between, and knows the time better
 			e = told
-			r.note(p, exitLine(e))
+			r.noteExit(p, e)
 		}
 	}
 	if e != nil {
@@ -73,7 +73,7 @@ func (r *Runner) takeRecord(p *proc) *Exit {
 	if !ok || !rec.ident.same(p.ident) {
 		return nil
 	}
-	if r.note(p, exitLine(rec.exit)) == nil {
+	if r.noteExit(p, rec.exit) == nil {
 		os.Remove(file)
 	}
 	return rec.exit
@@ -83,8 +83,15 @@ func (r *Runner) takeRecord(p *proc) *Exit {
 func (r *Runner) unknown(p *proc) {
 	now := present()
 	e := &Exit{At: now.wall, Awake: now.awake}
-	r.note(p, exitLine(e))
+	r.noteExit(p, e)
 	r.settle(p, e)
+}
+
+// noteExit writes how a run ended into its claim, with what its group has counted.
+func (r *Runner) noteExit(p *proc, e *Exit) error {
+	u := p.group().Usage()
+	e.PeakMemory, e.OOMKills = u.Peak, u.OOMKills
+	return r.note(p, exitLine(e))
 }
 
 // settle begins the end of a run whose exit is known, or never will be: the rest of its tree dies first.

@@ -14,36 +14,57 @@ import (
 // startHelped lets the child claim for itself: mirrorguard adds its process id to the claim, looks whether nobody made it void
 // before, and then becomes the program.
 func (r *Runner) startHelped(s Spec, c *claim, _ int) (int, error) {
-	var pipe [2]int
-	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
-		return -1, fmt.Errorf("cannot start %q: %w", s.ID, err)
-	}
-	defer unix.Close(pipe[0])
-	attr, pidfd := attributes(s)
-	attr.Dir = "/"
-	attr.Files = append(attr.Files, uintptr(pipe[1]))
-	_, err := fork(r.o.Guard, helperArgs(s, c, r.file(s.ID)), attr)
-	unix.Close(pipe[1])
-	if errors.Is(err, unix.E2BIG) {
-		return -1, explain(s, "", err)
-	}
+	prepared, err := r.limit(s, c)
 	if err != nil {
-		return -1, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %v", s.ID, r.o.Guard, err)
-	}
-	if err := r.hear(s, c, pipe[0], *pidfd); err != nil {
-		unix.Close(*pidfd)
 		return -1, err
 	}
-	return *pidfd, nil
+	attr, pidfd := attributes(s)
+	_, err = r.forkHelped(s, append(prepared, "-m", c.mark(r.file(s.ID)), r.file(s.ID), strconv.FormatInt(c.Started, 10)), attr)
+	if err == nil {
+		if now := r.last(s.ID); now != nil && now.Started == c.Started && now.ident.pid != 0 {
+			c.ident = now.ident
+			return *pidfd, nil
+		}
+		awaitEnd(*pidfd)
+		unix.Close(*pidfd)
+		err = fmt.Errorf("cannot start %q: mirrorguard could not write its claim", s.ID)
+	}
+	removeGroup(c.group())
+	return -1, err
 }
 
-// helperArgs is mirrorguard's command line. It keeps the operator's user until it has claimed.
-func helperArgs(s Spec, c *claim, file string) []string {
-	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s), "-m", c.mark(file)}
+// forkHelped starts mirrorguard, which prepares itself by the given words and becomes the program. It has done so when there is no
+// error, or was killed before it could. It keeps the operator's user until it is prepared.
+func (r *Runner) forkHelped(s Spec, words []string, attr *syscall.ProcAttr) (int, error) {
+	if r.o.Guard == "" {
+		return 0, fmt.Errorf("cannot start %q: it needs mirrorguard, and there is none", s.ID)
+	}
+	var pipe [2]int
+	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+		return 0, fmt.Errorf("cannot start %q: %w", s.ID, err)
+	}
+	defer unix.Close(pipe[0])
+	attr.Dir = "/"
+	attr.Files = append(attr.Files, uintptr(pipe[1]))
+	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s)}
 	if c := s.Credential; c != nil {
 		args = append(args, "-u", userWord(c))
 	}
-	return append(append(args, file, strconv.FormatInt(c.Started, 10), "--", s.Path), s.Argv...)
+	args = append(append(append(args, words...), "--", s.Path), s.Argv...)
+	pid, err := fork(r.o.Guard, args, attr)
+	unix.Close(pipe[1])
+	if errors.Is(err, unix.E2BIG) {
+		return 0, explain(s, "", err)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %v", s.ID, r.o.Guard, err)
+	}
+	if err := hear(s, pipe[0]); err != nil {
+		awaitEnd(*attr.Sys.PidFD)
+		unix.Close(*attr.Sys.PidFD)
+		return 0, err
+	}
+	return pid, nil
 }
 
 // userWord is UID:GID:GROUPS, as mirrorguard takes it.
@@ -56,26 +77,24 @@ func userWord(c *syscall.Credential) string {
 }
 
 // hear waits until the helper became the program, which closes the pipe, or told why not.
-func (r *Runner) hear(s Spec, c *claim, pipe, pidfd int) error {
+func hear(s Spec, pipe int) error {
 	var buf [64]byte
 	n, err := unix.Read(pipe, buf[:])
 	for err == unix.EINTR {
 		n, err = unix.Read(pipe, buf[:])
 	}
 	if n <= 0 {
-		if now := r.last(s.ID); now != nil && now.Started == c.Started && now.ident.pid != 0 {
-			c.ident = now.ident
-			return nil
-		}
-	}
-	for unix.Waitid(waitPidfd, pidfd, nil, unix.WEXITED, nil) == unix.EINTR { // it ends by itself
-	}
-	if n <= 0 {
-		return fmt.Errorf("cannot start %q: mirrorguard could not write its claim", s.ID)
+		return nil
 	}
 	stage, number, _ := strings.Cut(strings.TrimSpace(string(buf[:n])), " ")
 	errno, _ := strconv.Atoi(number)
 	return explain(s, stage, syscall.Errno(errno))
+}
+
+// awaitEnd waits for a helper that ends by itself, and reaps it.
+func awaitEnd(pidfd int) {
+	for unix.Waitid(waitPidfd, pidfd, nil, unix.WEXITED, nil) == unix.EINTR {
+	}
 }
 
 // last reads the last run of an instance's claim file.

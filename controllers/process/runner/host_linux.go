@@ -13,6 +13,7 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // prepareProcess sees to it that children inherit nothing odd, and tells whether new processes have to be calmed.
@@ -71,6 +72,12 @@ func (r *Runner) probe() error {
 	unix.Close(fd)
 
 	cgroupErr := r.probeCgroup()
+	name, err := cgroupName(r.o.StateDir)
+	if err != nil || r.o.CgroupParent == NoCgroup {
+		name = ""
+	}
+	r.host = group.Probe(r.caps.CgroupV2, name)
+	r.caps.Limits = r.host.Means()
 	guardErr := r.probeGuard()
 	if r.caps.CgroupV2 == "" && guardErr != nil {
 		return fmt.Errorf("cannot run anything at most once: no cgroup v2 directory (%v) and no mirrorguard (%v)", cgroupErr, guardErr)
@@ -83,7 +90,7 @@ func (r *Runner) probe() error {
 
 func (r *Runner) probeCgroup() error {
 	below := r.o.CgroupParent
-	if below == NoCgroup {
+	if below == NoCgroup || below == NoCgroupV2 {
 		return errors.New("not wanted")
 	}
 	if below == "" {

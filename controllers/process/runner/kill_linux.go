@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // Announce records durably that a stop of the run begins now, and its signal comes later: the grace period counts from now, also in a later
@@ -80,7 +81,7 @@ func (r *Runner) Kill(id string) error {
 		return nil
 	}
 	var family []stat
-	if !r.killCgroup(p) {
+	if !p.group().Kill() {
 		family = descendants(p.ident)
 	}
 	err := r.killGroup(p, unix.SIGKILL)
@@ -124,19 +125,28 @@ func (r *Runner) killGroup(p *proc, sig syscall.Signal) error {
 	return unix.Kill(-p.PID, sig)
 }
 
-// killCgroup kills all processes of the run's cgroup and those below it at once, also those that fork meanwhile.
-func (r *Runner) killCgroup(p *proc) bool {
-	return p.cgroup != "" && killAllIn(p.cgroup)
-}
-
 // killRest does one round of killing after the main process ended, and tells how many are left. It arranges for the next round.
 func (r *Runner) killRest(p *proc) int {
 	if p.cgroup == "" {
-		return r.killSession(p)
+		return r.killFrozen(p) + r.killSession(p)
 	}
 	left := r.killMembers(p)
+	if left == 0 { // what left the one group is in the others still
+		left = r.killFrozen(p)
+	}
 	if p.escaped {
 		left += r.killSession(p)
+	}
+	return left
+}
+
+// killFrozen kills what lives in the run's groups of cgroup v1.
+func (r *Runner) killFrozen(p *proc) int {
+	g := group.Group{V1: p.v1}
+	left := g.Left()
+	if left > 0 {
+		g.Kill()
+		r.later(p)
 	}
 	return left
 }
@@ -230,8 +240,8 @@ func (r *Runner) killMembers(p *proc) int {
 		return 0
 	}
 	if p.phase != draining { // Kill, of one that ended long ago
-		r.killCgroup(p)
-		left := len(members(p.cgroup))
+		group.KillV2(p.cgroup)
+		left := len(group.Members(p.cgroup))
 		unix.Close(p.events)
 		p.events = -1
 		return left
@@ -240,10 +250,10 @@ func (r *Runner) killMembers(p *proc) int {
 		r.byFD[int32(p.events)] = p
 		r.poll(unix.EPOLL_CTL_ADD, p.events, unix.EPOLLPRI)
 	}
-	if !r.killCgroup(p) {
+	if !group.KillV2(p.cgroup) {
 		r.later(p)
 	}
-	return max(1, len(members(p.cgroup)))
+	return max(1, len(group.Members(p.cgroup)))
 }
 
 // later arranges for the next round, with growing pauses.

@@ -109,11 +109,11 @@ func (r *Runner) tidy(now time.Time) {
 	r.mu.Unlock()
 	for _, p := range due {
 		r.mu.Lock()
-		remove := p.cgroup != "" && p.noted && r.procs[p.ID] == p && !r.busy[p.ID] // else Start or Forget removes it
+		remove := p.noted && r.procs[p.ID] == p && !r.busy[p.ID] // else Start or Forget removes it
 		r.removing.Lock()
 		r.mu.Unlock()
 		if remove {
-			removeCgroup(p.cgroup)
+			removeGroup(p.group())
 		}
 		r.removing.Unlock()
 	}

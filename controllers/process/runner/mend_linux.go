@@ -11,7 +11,7 @@ import (
 func (r *Runner) renew(p *proc) (int, error) {
 	c := &claim{
 		Boot: r.boot, ID: p.ID, Attempt: p.Attempt, Owner: p.Owner, Hash: p.Hash, Note: p.Note,
-		Cgroup: p.cgroup, Started: p.Started.UnixNano(), Clock: int64(p.Boot), Awake: int64(p.StartedAwake),
+		Cgroup: p.cgroup, Groups: p.v1, Limits: p.Limits, Started: p.Started.UnixNano(), Clock: int64(p.Boot), Awake: int64(p.StartedAwake),
 	}
 	text := c.header()
 	if p.ident.pid != 0 {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // Runner holds the runs of one state directory. Make it with Open.
@@ -20,6 +21,7 @@ type Runner struct {
 	boot          string // id of this boot
 	caps          Capabilities
 	claims, exits string
+	host          *group.Host
 	calm          bool // new processes must lose our negative oom_score_adj or nice
 
 	held               map[uint64]int // pidfds that the guardian handed on, by inode, during Open
@@ -52,10 +54,11 @@ const (
 type proc struct {
 	Instance
 	ident    identity
-	cgroup   string // "" where it has none of its own
-	home     uint64 // the inode of that; 0 when it is not known
-	pidfd    int    // -1 when there is nothing to watch
-	events   int    // descriptor of cgroup.events while draining, else -1
+	cgroup   string            // "" where it has none of its own
+	v1       map[string]string // its cgroups of version 1, by controller
+	home     uint64            // the inode of that; 0 when it is not known
+	pidfd    int               // -1 when there is nothing to watch
+	events   int               // descriptor of cgroup.events while draining, else -1
 	phase    phase
 	exit     *Exit // known, not published
 	zombie   bool  // not reaped: its exit could not be written
@@ -72,8 +75,9 @@ func newProc(c *claim) *proc {
 			ID: c.ID, Owner: c.Owner, Hash: c.Hash, Attempt: c.Attempt, Note: c.Note, PID: c.ident.pid, Cgroup: c.number(),
 			Started: time.Unix(0, c.Started), Boot: time.Duration(c.Clock), StartedAwake: time.Duration(c.Awake),
 			Announced: c.announced.wall, AnnouncedAwake: c.announced.awake, Stopping: c.stopping.wall, StoppingAwake: c.stopping.awake,
+			Limits: c.Limits, Unmet: c.unmet,
 		},
-		ident: c.ident, cgroup: c.Cgroup, home: c.home, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
+		ident: c.ident, cgroup: c.Cgroup, v1: c.Groups, home: c.home, noted: c.ident.pid != 0 || c.exit != nil, pidfd: -1, events: -1,
 	}
 }
 
@@ -232,11 +236,9 @@ func (r *Runner) discard(p *proc) {
 	if p.ident.pid != 0 {
 		os.Remove(r.recordFile(p.ident))
 	}
-	if p.cgroup != "" {
-		r.removing.Lock()
-		removeCgroup(p.cgroup)
-		r.removing.Unlock()
-	}
+	r.removing.Lock()
+	removeGroup(p.group())
+	r.removing.Unlock()
 }
 
 // release closes a run's descriptors. The lock is held.

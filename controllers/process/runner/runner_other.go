@@ -9,6 +9,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // AwakeAt knows no reading of another process' here.
@@ -45,6 +47,9 @@ func (r *Runner) Stop(string, syscall.Signal) error { return r.err }
 
 // Signal returns an error.
 func (r *Runner) Signal(string, syscall.Signal) error { return r.err }
+
+// Limit returns an error.
+func (r *Runner) Limit(string, group.Limits) error { return r.err }
 
 // Kill returns an error.
 func (r *Runner) Kill(string) error { return r.err }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
 // Side is where one command runs beside the main process of a run, so that nothing of it outlives it: a cgroup below the run's, or where
@@ -80,7 +81,7 @@ func (s *Side) Prepare(attr *syscall.SysProcAttr) (words []string, reasons *os.F
 func (s *Side) Kill(pid int) error {
 	switch {
 	case s.dir != "":
-		killAllIn(s.dir)
+		group.KillV2(s.dir)
 		return nil
 	case s.reasons != nil: // mirrorguard kills the rest
 		return unix.Kill(pid, unix.SIGTERM)
@@ -105,24 +106,11 @@ func (s *Side) Close() error {
 	}
 	unix.Close(s.fd)
 	for end := time.Now().Add(patience); unix.Rmdir(s.dir) == unix.EBUSY && time.Now().Before(end); {
-		killAllIn(s.dir)
+		group.KillV2(s.dir)
 		time.Sleep(time.Millisecond) // what was killed is not gone at once
 	}
-	removeCgroup(s.dir) // a command may have made some below
+	group.Remove(s.dir) // a command may have made some below
 	return nil
-}
-
-// killAllIn kills all processes of a cgroup and those below it at once.
-func killAllIn(dir string) bool {
-	if os.WriteFile(dir+"/cgroup.kill", []byte("1"), 0) == nil {
-		return true
-	}
-	for _, pid := range members(dir) {
-		if s, err := readStat(pid); err == nil && inCgroup(cgroupOf(pid), dir) {
-			killExactly(s)
-		}
-	}
-	return false
 }
 
 // sweepSides ends the commands that an earlier operator ran beside a run, and nobody waits for any more.
@@ -133,7 +121,7 @@ func sweepSides(cgroup string) {
 	entries, _ := os.ReadDir(cgroup)
 	for _, e := range entries {
 		if dir := cgroup + "/" + e.Name(); e.IsDir() && strings.HasPrefix(e.Name(), sidePrefix) {
-			killAllIn(dir)
+			group.KillV2(dir)
 			unix.Rmdir(dir) // else it goes with the run's
 		}
 	}

@@ -79,6 +79,7 @@ func (r *Runner) begin(s Spec, old *proc) (*proc, error) {
 		Boot: r.boot, ID: s.ID, Attempt: s.Attempt, Owner: s.Owner, Hash: s.Hash, Note: slices.Clone(s.Note),
 		Started: time.Now().UnixNano(), Clock: int64(bootClock()), Awake: int64(awakeClock()),
 	}
+	c.Limits, c.Groups = s.Limits, r.host.Plan(c.name(), s.Limits)
 	start := r.startHelped
 	if r.caps.CgroupV2 != "" {
 		c.Cgroup = r.caps.CgroupV2 + "/" + c.name()
@@ -159,11 +160,23 @@ func (r *Runner) startCloned(s Spec, c *claim, fd int) (int, error) {
 	c.home = inode(dir)
 	attr, pidfd := attributes(s)
 	attr.Sys.UseCgroupFD, attr.Sys.CgroupFD = true, dir
-	attr.Sys.Credential, attr.Dir = s.Credential, directory(s)
-	pid, err := fork(s.Path, s.Argv, attr)
+	prepared, err := r.limit(s, c)
 	if err != nil {
-		removeCgroup(c.Cgroup)
-		return -1, explain(s, "", err)
+		removeGroup(c.group())
+		return -1, err
+	}
+	var pid int
+	if len(prepared) > 0 {
+		pid, err = r.forkHelped(s, append(prepared, "-", "0"), attr)
+	} else {
+		attr.Sys.Credential, attr.Dir = s.Credential, directory(s)
+		if pid, err = fork(s.Path, s.Argv, attr); err != nil {
+			err = explain(s, "", err)
+		}
+	}
+	if err != nil {
+		removeGroup(c.group())
+		return -1, err
 	}
 	i, _ := identify(pid, *pidfd) // it is our child and not reaped
 	if err := writeAll(fd, pidLine(i, c.Started)); err != nil {

@@ -6,10 +6,15 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 )
 
-// NoCgroup as Options.CgroupParent: make no cgroups, let every run claim itself through mirrorguard.
-const NoCgroup = "none"
+// As Options.CgroupParent: make no cgroups, let every run claim itself through mirrorguard; NoCgroupV2 has those of version 1 made.
+const (
+	NoCgroup   = "none"
+	NoCgroupV2 = "v1"
+)
 
 // Options says where the runner keeps its claims and what it may use.
 type Options struct {
@@ -17,7 +22,8 @@ type Options struct {
 	StateDir string
 	// Guard is the absolute path of mirrorguard. It may be empty where cgroup v2 directories can be made.
 	Guard string
-	// CgroupParent is the cgroup v2 directory below which the runner makes its own; "" is the cgroup of this process, or NoCgroup.
+	// CgroupParent is the cgroup v2 directory below which the runner makes its own; "" is the cgroup of this process; or NoCgroup,
+	// or NoCgroupV2.
 	CgroupParent string
 	// Mark is the name of the environment variable that holds an instance's ID in each of its processes. Where there are no cgroups,
 	// daemons that left their session are found by it. Default: they are not found.
@@ -57,6 +63,8 @@ type Spec struct {
 	Dir string
 	// Credential to run as, with its supplementary groups; nil keeps the operator's.
 	Credential *syscall.Credential
+	// Limits of the whole run. They are in force before its program begins; what the host cannot enforce is in Instance.Unmet.
+	Limits group.Limits
 	// Stdout and Stderr are one file, opened with O_APPEND by the caller, who closes it after Start. Stdin is /dev/null.
 	Output uintptr
 }
@@ -82,6 +90,9 @@ type Instance struct {
 	// Announced is when Announce was last called, and Stopping when Stop was first; zero before. Both survive the operator.
 	Announced, Stopping           time.Time
 	AnnouncedAwake, StoppingAwake time.Duration
+	// Limits as they were asked for last, and what of them is not in force and why; nil when all is.
+	Limits group.Limits
+	Unmet  group.Unmet
 	// Exit is nil while the main process lives.
 	Exit *Exit
 	// Stray counts processes of its tree that could not be killed or left its cgroup.
@@ -102,6 +113,9 @@ type Exit struct {
 	// At is wall time, Awake the awake clock's reading then; 0 when it is not known, or of another boot.
 	At    time.Time
 	Awake time.Duration
+	// PeakMemory in bytes of all its processes together, and how many of them the kernel killed because they were at their limit; 0 for a
+	// run without a group that counts.
+	PeakMemory, OOMKills int64
 }
 
 // Capabilities is what this host gives, found by doing, once at Open.
@@ -110,6 +124,8 @@ type Capabilities struct {
 	CgroupV2 string
 	// CgroupKill: cgroup.kill works there.
 	CgroupKill bool
+	// Limits tells how memory, cpu and pids of a run are limited, or why they are not.
+	Limits map[string]string
 	// PidfdInfo: PIDFD_GET_INFO tells exit codes. Pidfs: pidfd inodes are unique.
 	PidfdInfo, Pidfs bool
 	// Guardian: the parent is a guardian that records exits.
