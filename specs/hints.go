@@ -18,7 +18,15 @@ const notYet = "is not in this version yet"
 // Fields of later versions and those of pasted Kubernetes and docker-compose files stand in this one table.
 var fieldHints = map[string]string{
 	"Process spec.sandbox":                              notYet,
-	"Process spec.resources":                            notYet,
+	"Process spec.resources.limits.memoryMax":           "write memory",
+	"Process spec.resources.limits.cpus":                "write cpu, in processors",
+	"Process spec.resources.limits.processes":           "write pids",
+	"Process spec.resources.limits.ephemeral-storage":   "cannot be limited here; remove it",
+	"Process spec.resources.limits.storage":             "cannot be limited here; remove it",
+	"Process spec.resources.requests":                   notYet,
+	"Process spec.mem_limit":                            "write resources: {limits: {memory: SIZE}}",
+	"Process spec.cpus":                                 "write resources: {limits: {cpu: NUMBER}}",
+	"Process spec.limits":                               "write resources: {limits: {memory: SIZE, cpu: NUMBER, pids: NUMBER}}",
 	"Process spec.progressDeadlineSeconds":              notYet,
 	"Process spec.revisionHistoryLimit":                 notYet,
 	"Process spec.strategy.canary":                      notYet,

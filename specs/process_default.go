@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -52,6 +53,20 @@ func (s *ProcessSpec) defaultStruct() {
 	l := made(&s.Log)
 	orQuantity(&l.MaxBytes, DefaultLogMaxBytes)
 	or(&made(&s.Strategy).Type, StrategyRecreate)
+	if s.Resources != nil {
+		s.Resources.setDefaults()
+	}
+}
+
+// setDefaults adds nothing. A quantity writes down its text when first asked: see orQuantity.
+func (r *ProcessResources) setDefaults() {
+	if l := r.Limits; l != nil {
+		for _, q := range []*resource.Quantity{l.Memory, l.CPU, l.Pids} {
+			if q != nil {
+				_ = q.String()
+			}
+		}
+	}
 }
 
 func (p *Probe) setDefaults() {

@@ -8,6 +8,8 @@ const (
 	ConditionConfigChanged = "ConfigChanged"
 	// ConditionLogIntact is False when the workload truncated or deleted its own log.
 	ConditionLogIntact = "LogIntact"
+	// ConditionLimitsDegraded: some of the limits are not in force, because this host cannot enforce them, or not yet.
+	ConditionLimitsDegraded = "LimitsDegraded"
 )
 
 // Reasons of a Process and its Instances while they come up and run.
@@ -28,6 +30,10 @@ const (
 	ReasonMinReadySeconds = "MinReadySeconds"
 	// ReasonReadinessFailed: the readiness probe fails.
 	ReasonReadinessFailed = "ReadinessFailed"
+	// ReasonNotEnforced: what was asked for is not in force.
+	ReasonNotEnforced = "NotEnforced"
+	// ReasonLimited: other limits are in force.
+	ReasonLimited = "Limited"
 	// ReasonPortAllocated: it was given a port.
 	ReasonPortAllocated = "PortAllocated"
 )

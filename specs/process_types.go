@@ -63,6 +63,9 @@ type ProcessSpec struct {
 	// MinReadySeconds is how long a new instance must be ready before it counts. Default 0.
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
 
+	// Resources bound what each instance may use. A change is brought in force in what runs, without a restart where the host can.
+	Resources *ProcessResources `json:"resources,omitempty"`
+
 	// RestartPolicy says when an instance that ended is started again: Always (the default), OnFailure or Never.
 	RestartPolicy RestartPolicy `json:"restartPolicy,omitempty"`
 	// RestartBackoff bounds the wait between restarts of an instance that keeps failing.
@@ -178,6 +181,24 @@ const (
 	DependencyReady     DependencyCondition = "Ready"
 	DependencyCompleted DependencyCondition = "Completed"
 )
+
+// ProcessResources bound what each instance may use.
+type ProcessResources struct {
+	// Limits hold for each instance by itself, with all that it starts. They are those of cgroups, version 2 or 1, and in force before the
+	// program begins. What this host cannot enforce is told by the condition LimitsDegraded.
+	Limits *ResourceLimits `json:"limits,omitempty"`
+}
+
+// ResourceLimits are upper bounds; what is left out is not limited.
+type ResourceLimits struct {
+	// Memory, such as 512Mi; at least 1Mi. Swap is not added to it. An instance that needs more is killed, and its end has the reason
+	// OOMKilled. On a host without a memory cgroup it is RLIMIT_AS of each process, a poor stand-in: what is mapped counts, used or not.
+	Memory *resource.Quantity `json:"memory,omitempty"`
+	// CPU in processors, such as 500m or 2; at least 10m. An instance that wants more has to wait: it is throttled.
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+	// Pids is how many processes and threads there may be at once; at least 16. Beyond it none can be started.
+	Pids *resource.Quantity `json:"pids,omitempty"`
+}
 
 // RestartPolicy says when an instance that ended is started again.
 type RestartPolicy string

@@ -43,6 +43,7 @@ func (o *Process) Validate() field.ErrorList {
 	v.stopping()
 	v.files()
 	v.log()
+	v.resources()
 	return v.faults
 }
 

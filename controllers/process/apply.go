@@ -34,6 +34,8 @@ func lowerVerb(v verb) string {
 		return "forget"
 	case verbReload:
 		return "reload"
+	case verbLimit:
+		return "limit"
 	}
 	return "start"
 }
@@ -68,6 +70,8 @@ func (r *Reconciler) act(m *memory, o *observed, a action) error {
 		return r.forgetRun(m, o, im)
 	case verbReload:
 		return r.reload(m, o, im, a.Message)
+	case verbLimit:
+		return r.limit(o, im, a)
 	}
 	return nil
 }

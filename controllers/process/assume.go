@@ -19,7 +19,7 @@ func assume(o *observed, a action) *observed {
 	switch a.Verb {
 	case verbStart:
 		in.Run = &run{Attempt: a.Attempt, Note: note{Ordinal: a.Ordinal, Restarts: a.Restarts, Streak: a.Streak, Restart: o.restartRequest()},
-			StartedAt: o.Now.Round(0), Started: o.Now}
+			StartedAt: o.Now.Round(0), Started: o.Now, Limits: limitsOf(&o.Process.Spec)}
 		in.Health = health{Started: true, Ready: true, Probed: true}
 		in.ReadySince = o.Now.Add(-longReady)
 		in.Stop, in.Failure, in.Config, in.ExecutableChanged, in.NewExecutable = nil, nil, "", false, ""
@@ -32,6 +32,10 @@ func assume(o *observed, a action) *observed {
 		in.end(o.Now)
 	case verbReload:
 		in.Config = ""
+	case verbLimit:
+		r := *in.Run
+		r.Limits, r.Unmet = limitsOf(&o.Process.Spec), ""
+		in.Run = &r
 	case verbRefuse:
 		in.Failure = &failure{fault: a.Fault, At: o.Now, Count: 1, Generation: o.Process.Generation, Restart: o.restartRequest()}
 	case verbForget:

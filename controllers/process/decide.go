@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/specs"
 )
@@ -11,7 +12,7 @@ import (
 // verb is what an action does.
 type verb string
 
-// The verbs. Refuse notes that a start was due but cannot be; Forget gives up what the runtime keeps of an ended run.
+// The verbs. Limit brings other limits in force in a live run. Refuse notes that a start was due but cannot be; Forget gives up what the runtime keeps of an ended run.
 const (
 	verbStart   verb = "Start"
 	verbPreStop verb = "PreStop"
@@ -19,6 +20,7 @@ const (
 	verbKill    verb = "Kill"
 	verbForget  verb = "Forget"
 	verbReload  verb = "Reload"
+	verbLimit   verb = "Limit"
 	verbRefuse  verb = "Refuse"
 )
 
@@ -166,6 +168,9 @@ func (d *decider) running(in *instance) {
 		return
 	}
 	reason, message := d.whyStop(in)
+	if want := d.limits(in); reason == "" && want != in.Run.Limits {
+		d.act(action{Verb: verbLimit, ID: in.ID, Ordinal: in.Ordinal, Attempt: in.Run.Attempt, Message: "changed: " + whatOf(in.Run.Limits, want)})
+	}
 	a := action{ID: in.ID, Ordinal: in.Ordinal, Attempt: in.Run.Attempt, Stop: reason, Message: message}
 	switch {
 	case reason == "" && in.Config == specs.ConfigChangeReload:
@@ -178,6 +183,14 @@ func (d *decider) running(in *instance) {
 		a.Verb = verbStop
 	}
 	d.act(a)
+}
+
+// limits are what a live run is to have: those of an earlier template keep theirs until they are replaced.
+func (d *decider) limits(in *instance) group.Limits {
+	if d.Process == nil || in.Hash != d.Hash {
+		return in.Run.Limits
+	}
+	return limitsOf(&d.Process.Spec)
 }
 
 // stopping goes on with a stop: preStop, the signal, and at the end of the grace period the whole tree.

@@ -6,6 +6,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/specs"
@@ -60,6 +61,14 @@ func with(in instance, change func(*instance)) instance {
 	return in
 }
 
+// limited gives a process a limit of memory.
+func limited(memory string) func(*specs.Process) {
+	return func(p *specs.Process) {
+		q := resource.MustParse(memory)
+		p.Spec.Resources = &specs.ProcessResources{Limits: &specs.ResourceLimits{Memory: &q}}
+	}
+}
+
 var failed, fine = runner.Exit{Known: true, Code: 3}, runner.Exit{Known: true}
 
 var _ = DescribeTable("decide about a run", func(o *observed, want ...string) {
@@ -67,6 +76,12 @@ var _ = DescribeTable("decide about a run", func(o *observed, want ...string) {
 },
 	Entry("nothing there: start", seen(proc("web"), none()), "Start web-new-0"),
 	Entry("as it should be: nothing", seen(proc("web"), up("new", 0))),
+	Entry("other limits: bring them in force", seen(proc("web", limited("64Mi")), up("new", 0)), "Limit web-new-0"),
+	Entry("the limits that it has: nothing",
+		seen(proc("web", limited("64Mi")), with(up("new", 0), func(in *instance) { in.Run.Limits.Memory = 64 << 20 }))),
+	Entry("other limits and an old template: replace it, and nothing else", seen(proc("web", limited("64Mi")), none(), up("old", 0)), "Stop web-old-0 Replaced"),
+	Entry("other limits of what is suspended: stop it, and nothing else",
+		seen(proc("web", limited("64Mi"), func(p *specs.Process) { p.Spec.Suspend = true }), up("new", 0)), "Stop web-new-0 Suspended"),
 	Entry("old template: stop it", seen(proc("web"), none(), up("old", 0)), "Stop web-old-0 Replaced"),
 	Entry("old template, new one cannot start: keep it, note the fault",
 		func() *observed {

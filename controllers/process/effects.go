@@ -8,6 +8,7 @@ import (
 
 	"mirroros.dev/mirroros/controllers/process/logs"
 	"mirroros.dev/mirroros/controllers/process/runner"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -20,6 +21,7 @@ type Runtime interface {
 	Announce(id string) error
 	Stop(id string, sig syscall.Signal) error
 	Signal(id string, sig syscall.Signal) error
+	Limit(id string, l group.Limits) error
 	Kill(id string) error
 	Forget(id string) error
 	Beside(id string) (*runner.Side, error)

@@ -12,6 +12,7 @@ import (
 
 	"mirroros.dev/mirroros/controllers/process/logs"
 	"mirroros.dev/mirroros/controllers/process/runner"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/specs"
@@ -31,6 +32,7 @@ type fakeRuntime struct {
 	pid      int
 	onStop   func(id string) // before a run is stopped; nil for nothing
 	onKill   func(id string) // before a run is killed; nil for nothing
+	unmet    group.Unmet     // of every run
 	began    time.Duration   // the awake clock's reading when time began; 0: runs do not know it
 	start    time.Time
 }
@@ -128,7 +130,7 @@ func (f *fakeRuntime) Start(s runner.Spec) (runner.Instance, error) {
 	}
 	f.pid++
 	f.runs[s.ID] = &runner.Instance{ID: s.ID, Owner: s.Owner, Hash: s.Hash, Attempt: s.Attempt, Note: s.Note, PID: f.pid, Started: f.now().Round(0),
-		StartedAwake: f.reading()}
+		StartedAwake: f.reading(), Limits: s.Limits, Unmet: f.unmet}
 	f.specs[s.ID] = s
 	f.log = append(f.log, "start "+s.ID)
 	return *f.runs[s.ID], nil
@@ -174,6 +176,16 @@ func (f *fakeRuntime) Signal(id string, s syscall.Signal) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.log = append(f.log, fmt.Sprintf("signal %d %s", s, id))
+	return nil
+}
+
+func (f *fakeRuntime) Limit(id string, l group.Limits) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.log = append(f.log, "limit "+id)
+	c := *f.runs[id]
+	c.Limits = l
+	f.runs[id] = &c
 	return nil
 }
 

@@ -210,9 +210,13 @@ func (im *instanceMemory) see(ri runner.Instance, found bool, stored *specs.Inst
 	if im.run == nil || im.run.Attempt != ri.Attempt {
 		im.newRun(ri, now)
 	}
-	if im.run.PID != ri.PID || im.run.Stray != ri.Stray || (im.run.Exit == nil) != (ri.Exit == nil) {
+	unmet := ""
+	if len(ri.Unmet) > 0 {
+		unmet = ri.Unmet.String()
+	}
+	if im.run.PID != ri.PID || im.run.Stray != ri.Stray || (im.run.Exit == nil) != (ri.Exit == nil) || im.run.Limits != ri.Limits || im.run.Unmet != unmet {
 		r := *im.run
-		r.PID, r.Stray = ri.PID, ri.Stray
+		r.PID, r.Stray, r.Limits, r.Unmet = ri.PID, ri.Stray, ri.Limits, unmet
 		if r.Exit == nil && ri.Exit != nil {
 			r.Exit, r.ExitedAt, r.Exited = ri.Exit, ri.Exit.At, awake(now, ri.Exit.At, ri.Exit.Awake)
 			if r.Exited.Before(r.Started) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
+	"mirroros.dev/mirroros/controllers/process/runner/group"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -91,6 +92,9 @@ type run struct {
 	// Exit is nil while it lives.
 	Exit  *runner.Exit
 	Stray int
+	// Limits that were asked for, and what of them is not in force; empty when all is.
+	Limits group.Limits
+	Unmet  string
 }
 
 // stop is a stop under way, or done.

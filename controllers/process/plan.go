@@ -152,6 +152,8 @@ func (m *model) step(a action) (plan.Step, bool) {
 		s.Verb = plan.Stop
 	case verbReload:
 		s.Verb = plan.Reload
+	case verbLimit:
+		s.Verb = plan.Limit
 	default:
 		return s, false
 	}

@@ -61,7 +61,8 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 		r.o.Log.Error(err, "cannot mark the log", "instance", im.id)
 	}
 	ri, err := r.runtime.Start(runner.Spec{ID: im.id, Owner: o.Name, Hash: o.Hash, Attempt: a.Attempt, Note: n.encode(),
-		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential, Output: out.Fd()})
+		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential,
+		Limits: limitsOf(&o.Process.Spec), Output: out.Fd()})
 	switch {
 	case r.ranAlready(im.id, a.Attempt, err):
 		return nil // the next look sees it

@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -15,6 +17,8 @@ type tally struct {
 	worst       *instanceDecision
 	worstRank   int
 	executables int
+	// degraded is the condition of an instance whose limits are not all in force.
+	degraded *metav1.Condition
 }
 
 // status says how the process is.
@@ -44,6 +48,9 @@ func (d *decider) status() {
 	d.references(&c)
 	if t.executables > 0 {
 		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")
+	}
+	if t.degraded != nil {
+		c.set(specs.ConditionLimitsDegraded, true, specs.ReasonNotEnforced, t.degraded.Message)
 	}
 	st.Conditions = c.done()
 }
@@ -76,8 +83,11 @@ func (d *decider) count() (t tally) {
 		if st.State.Running != nil && st.Started {
 			t.started++
 		}
-		if hasCondition(st, specs.ConditionExecutableChanged) {
+		if findCondition(st, specs.ConditionExecutableChanged) != nil {
 			t.executables++
+		}
+		if c := findCondition(st, specs.ConditionLimitsDegraded); c != nil {
+			t.degraded = c
 		}
 		if r := rank(out); r > t.worstRank {
 			t.worst, t.worstRank = out, r
@@ -86,13 +96,13 @@ func (d *decider) count() (t tally) {
 	return t
 }
 
-func hasCondition(st *specs.InstanceStatus, kind string) bool {
+func findCondition(st *specs.InstanceStatus, kind string) *metav1.Condition {
 	for i := range st.Conditions {
 		if st.Conditions[i].Type == kind {
-			return true
+			return &st.Conditions[i]
 		}
 	}
-	return false
+	return nil
 }
 
 // rank orders the causes of not being ready: the one that a person should read first is the highest.

@@ -134,6 +134,9 @@ func (d *decider) instanceConditions(in *instance, out *instanceDecision) {
 	if in.Run != nil && in.Run.Stray > 0 {
 		c.set(conditionStray, true, specs.ReasonEscaped, count(in.Run.Stray, "process")+" of it live outside of its group")
 	}
+	if in.live() && in.Run.Unmet != "" {
+		c.set(specs.ConditionLimitsDegraded, true, specs.ReasonNotEnforced, in.Run.Unmet)
+	}
 	if in.LogFault.Reason != "" {
 		c.set(specs.ConditionLogIntact, false, in.LogFault.Reason, in.LogFault.Message)
 	}
@@ -176,6 +179,9 @@ func terminated(r *run, s *stop, tail []string) *specs.StateTerminated {
 	default:
 		t.Reason, t.ExitCode = specs.ReasonError, int32(x.Code)
 	}
+	if x.OOMKills > 0 && s == nil && t.Reason != specs.ReasonCompleted {
+		t.Reason = specs.ReasonOOMKilled
+	}
 	if s != nil && s.failed() {
 		t.Reason = string(s.Reason)
 	}
@@ -192,12 +198,29 @@ func exitText(x *runner.Exit) string {
 		return ""
 	case !x.Known:
 		return "ended, nobody saw how"
+	case x.OOMKills > 0 && x.Signal == syscall.SIGKILL:
+		return "killed for want of memory: it used " + sizeText(x.PeakMemory) + ", all that its limit lets it"
+	case x.OOMKills > 0:
+		y := *x
+		y.OOMKills = 0
+		return exitText(&y) + ", and " + count(int(x.OOMKills), "process") + " of it had to be killed for want of memory; it used up to " + sizeText(x.PeakMemory)
 	case x.Signal != 0 && x.Core:
 		return "ended by " + signalName(x.Signal) + ", core dumped"
 	case x.Signal != 0:
 		return "ended by " + signalName(x.Signal)
 	}
 	return "exit " + strconv.Itoa(x.Code)
+}
+
+// sizeText is a number of bytes in the unit that fits.
+func sizeText(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return strconv.FormatInt(n>>30, 10) + "Gi"
+	case n >= 1<<20:
+		return strconv.FormatInt(n>>20, 10) + "Mi"
+	}
+	return strconv.FormatInt(n>>10, 10) + "Ki"
 }
 
 // count writes a number of things.

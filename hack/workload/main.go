@@ -11,6 +11,8 @@
 //	workload reload                   says reloaded on SIGHUP
 //	workload talk ADDR                serves TCP: says back what it hears, or has its say first
 //	workload stream ADDR              serves HTTP/2 without TLS, in streams of messages as gRPC has them
+//	workload hog MIB                  uses memory, says so and waits
+//	workload bomb                     forks twice for ever, each time in a session of its own
 //	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
 package main
 
@@ -56,6 +58,8 @@ var verbs = map[string]func(args []string){
 	"talk":     talk,
 	"stream":   stream,
 	"hear":     hear,
+	"hog":      hog,
+	"bomb":     bomb,
 }
 
 // caught are signals that end a wait.
@@ -131,6 +135,16 @@ func environment(args []string) {
 		fmt.Fprintf(w, "%s=%s\n", a, os.Getenv(a))
 	}
 	_ = w.Flush()
+	wait(syscall.SIGTERM)
+}
+
+func hog(args []string) {
+	mib, _ := strconv.Atoi(args[0])
+	b := make([]byte, mib<<20)
+	for i := 0; i < len(b); i += 4096 {
+		b[i] = 1
+	}
+	fmt.Printf("hogged %d MiB\n", len(b)>>20)
 	wait(syscall.SIGTERM)
 }
 

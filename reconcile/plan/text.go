@@ -77,7 +77,7 @@ func (p *Plan) Summary() string {
 		counts[p.Steps[i].Verb]++
 	}
 	parts := []string{fmt.Sprintf("%d to start, %d to replace, %d to stop", counts[Start], counts[Replace], counts[Stop])}
-	for _, v := range []Verb{Restart, Reload, Write, Keep} {
+	for _, v := range []Verb{Restart, Reload, Limit, Write, Keep} {
 		if counts[v] > 0 {
 			parts = append(parts, fmt.Sprintf("%d to %s", counts[v], v))
 		}

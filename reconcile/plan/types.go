@@ -9,6 +9,7 @@ const (
 	Replace Verb = "replace"
 	Restart Verb = "restart"
 	Reload  Verb = "reload"
+	Limit   Verb = "limit" // other limits come in force in what runs
 	Stop    Verb = "stop"
 	Write   Verb = "write" // the object changes, nothing on the host does
 	Keep    Verb = "keep"  // the document goes, the object stays; Reason says why

@@ -77,7 +77,8 @@ func (r *Runner) probe() error {
 		name = ""
 	}
 	r.host = group.Probe(r.caps.CgroupV2, name)
-	r.caps.Limits = r.host.Means()
+	means := r.host.Means()
+	r.caps.LimitMemory, r.caps.LimitCPU, r.caps.LimitPids = means[group.Memory], means[group.CPU], means[group.Pids]
 	guardErr := r.probeGuard()
 	if r.caps.CgroupV2 == "" && guardErr != nil {
 		return fmt.Errorf("cannot run anything at most once: no cgroup v2 directory (%v) and no mirrorguard (%v)", cgroupErr, guardErr)

@@ -124,8 +124,8 @@ type Capabilities struct {
 	CgroupV2 string
 	// CgroupKill: cgroup.kill works there.
 	CgroupKill bool
-	// Limits tells how memory, cpu and pids of a run are limited, or why they are not.
-	Limits map[string]string
+	// How memory, cpu and pids of a run are limited, or why they are not.
+	LimitMemory, LimitCPU, LimitPids string
 	// PidfdInfo: PIDFD_GET_INFO tells exit codes. Pidfs: pidfd inodes are unique.
 	PidfdInfo, Pidfs bool
 	// Guardian: the parent is a guardian that records exits.
