@@ -56,7 +56,9 @@ var _ = Describe("limits of a process", func() {
 		h.ready()
 		Expect(h.pidOf("a")).To(Equal(pid))
 		Expect(h.must("describe", "process/a")).NotTo(ContainSubstring("LimitsDegraded"))
-		h.must("top", "instances")
+		out, errs, code := h.ctl("top", "instances")
+		Expect(code).To(BeZero(), errs)
+		Expect(out).To(MatchRegexp(`NAME +PID +CPU%% +THROTTLED%% +MEMORY +PEAK +TASKS .*\na-\S+ +%d +\d+\.\d +0 +\d+[KM]i +\d+[KM]i +1 `, pid))
 	})
 
 	It("let a runaway that forks twice for ever be gone within a second of its deletion", func() {

@@ -76,6 +76,25 @@ func readStats() (map[int]procStat, error) {
 	return all, nil
 }
 
+// readIO is how many bytes a process has read from and written to disks; false where the kernel does not tell us.
+func readIO(pid int) (n [2]int64, ok bool) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return n, false
+	}
+	for line := range strings.SplitSeq(string(b), "\n") {
+		key, value, _ := strings.Cut(line, ": ")
+		v, _ := strconv.ParseInt(value, 10, 64)
+		switch key {
+		case "read_bytes":
+			n[0] = v
+		case "write_bytes":
+			n[1] = v
+		}
+	}
+	return n, true
+}
+
 // readPSS is the proportional share of memory of one process in bytes; false where the kernel does not tell us.
 func readPSS(pid int) (int64, bool) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps_rollup", pid))

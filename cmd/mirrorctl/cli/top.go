@@ -20,12 +20,19 @@ type usage struct {
 	Name      string  `json:"name"`
 	Instances int     `json:"instances"`
 	CPU       float64 `json:"cpuPercent"`
-	PSS       int64   `json:"pssBytes,omitempty"`
-	RSS       int64   `json:"rssBytes"`
-	Processes int     `json:"processes"`
-	Threads   int     `json:"threads"`
-	PID       int     `json:"pid,omitempty"`
-	noPSS     bool
+	// Throttled is in how many of the kernel's periods it had to wait for its limit of processors.
+	Throttled float64 `json:"throttledPercent"`
+	// Memory as its cgroup counts it, without cached files that are not in use; else the share of its processes. Peak is since it began.
+	Memory    int64 `json:"memoryBytes"`
+	Peak      int64 `json:"peakBytes,omitempty"`
+	Processes int   `json:"processes"`
+	Threads   int   `json:"threads"`
+	// Read and Written are bytes a second from and to disks.
+	Read    float64 `json:"readBytesPerSecond"`
+	Written float64 `json:"writtenBytesPerSecond"`
+	PID     int     `json:"pid,omitempty"`
+	// noGroup: there is no cgroup of its own. noPeak: nobody counts its memory. resident: pages that are shared count again for each process.
+	noGroup, noPeak, resident bool
 }
 
 func newTop(c *command) *cobra.Command {
@@ -33,8 +40,10 @@ func newTop(c *command) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "top [processes|instances|gates|budgets]",
 		Short: "Show what uses processor and memory, what passes the gates, or what is spent",
-		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor. Memory is the proportional
-share (PSS) where the kernel tells it, else what is resident (RSS), which counts shared pages again for each process.
+		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor; THROTTLED is in how many of
+the kernel's periods it had to wait for its limit. Memory is what its cgroup counts, without cached files that are not in use, and the peak
+since it began; without a memory cgroup it is the proportional share of its processes (PSS), or where the kernel does not tell that what is
+resident (RSS), which counts shared pages again for each. Reads and writes are those of disks.
 
 Of gates it shows requests for each second now, and requests, refusals and tokens since the gate's process began; of budgets how much of each
 limit is used, of the account that has the least left, and when it runs out.`,
@@ -133,8 +142,10 @@ func byProcess(all []usage, list []specs.Instance) []usage {
 			names = append(names, name)
 		}
 		s.Instances++
-		s.CPU, s.PSS, s.RSS = s.CPU+u.CPU, s.PSS+u.PSS, s.RSS+u.RSS
-		s.Processes, s.Threads, s.noPSS = s.Processes+u.Processes, s.Threads+u.Threads, s.noPSS || u.noPSS
+		s.CPU, s.Throttled = s.CPU+u.CPU, max(s.Throttled, u.Throttled)
+		s.Memory, s.Peak, s.Read, s.Written = s.Memory+u.Memory, s.Peak+u.Peak, s.Read+u.Read, s.Written+u.Written
+		s.Processes, s.Threads = s.Processes+u.Processes, s.Threads+u.Threads
+		s.noGroup, s.noPeak, s.resident = s.noGroup || u.noGroup, s.noPeak || u.noPeak, s.resident || u.resident
 	}
 	out := make([]usage, len(names))
 	for i, n := range names {
@@ -143,49 +154,49 @@ func byProcess(all []usage, list []specs.Instance) []usage {
 	return out
 }
 
-func (u *usage) memory(pss bool) int64 {
-	if pss {
-		return u.PSS
-	}
-	return u.RSS
-}
-
-// allPSS tells whether the proportional share is known of all, so that the numbers may be compared.
-func allPSS(all []usage) bool {
-	return !slices.ContainsFunc(all, func(u usage) bool { return u.noPSS })
-}
-
 func sortUsage(all []usage, by string) {
-	pss := allPSS(all)
 	slices.SortFunc(all, func(a, b usage) int {
 		switch by {
 		case "cpu":
 			return cmp.Or(cmp.Compare(b.CPU, a.CPU), cmp.Compare(a.Name, b.Name))
 		case "memory":
-			return cmp.Or(cmp.Compare(b.memory(pss), a.memory(pss)), cmp.Compare(a.Name, b.Name))
+			return cmp.Or(cmp.Compare(b.Memory, a.Memory), cmp.Compare(a.Name, b.Name))
 		}
 		return cmp.Compare(a.Name, b.Name)
 	})
 }
 
 func (c *command) printUsage(all []usage, instances bool) {
-	pss := allPSS(all)
-	memory, second := "RSS", "INSTANCES"
-	if pss {
-		memory = "PSS"
-	}
+	second := "INSTANCES"
 	if instances {
 		second = "PID"
 	}
 	var rows [][]string
+	bare, resident := 0, 0
 	for _, u := range all {
-		n := u.Instances
+		n, peak := u.Instances, bytesText(u.Peak)
 		if instances {
 			n = u.PID
 		}
-		rows = append(rows, []string{u.Name, fmt.Sprint(n), fmt.Sprintf("%.1f", u.CPU), bytesText(u.memory(pss)), fmt.Sprint(u.Processes), fmt.Sprint(u.Threads)})
+		if u.noPeak {
+			peak = "-"
+		}
+		if u.noGroup {
+			bare++
+		}
+		if u.resident {
+			resident++
+		}
+		rows = append(rows, []string{u.Name, fmt.Sprint(n), fmt.Sprintf("%.1f", u.CPU), fmt.Sprintf("%.0f", u.Throttled), bytesText(u.Memory), peak,
+			fmt.Sprint(u.Processes), fmt.Sprint(u.Threads), bytesText(int64(u.Read)), bytesText(int64(u.Written))})
 	}
-	columns(c.Out, []string{"NAME", second, "CPU%", memory, "TASKS", "THREADS"}, rows)
+	columns(c.Out, []string{"NAME", second, "CPU%", "THROTTLED%", "MEMORY", "PEAK", "TASKS", "THREADS", "READ/S", "WRITE/S"}, rows)
+	if bare > 0 {
+		fmt.Fprintf(c.Err, "%d of %d have no cgroup: theirs is what /proc shows of their sessions and descendants\n", bare, len(all))
+	}
+	if resident > 0 {
+		fmt.Fprintf(c.Err, "of %d the resident memory is told: pages that processes share count again for each\n", resident)
+	}
 }
 
 // bytesText is a size in a unit that fits.

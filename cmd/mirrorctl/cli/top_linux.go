@@ -11,12 +11,137 @@ import (
 // clockTicks a second, as /proc counts processor time on every Linux that Go runs on.
 const clockTicks = 100
 
-// measure tells what each instance uses over a period, with all processes of its session and all that descend from it.
+// meter reads what instances use: from their cgroups in one pass over these, and of those without one from /proc, where all processes of
+// their sessions count and all that descend from them.
+type meter struct {
+	list   []specs.Instance
+	groups []groupDirs
+}
+
+// reading is what there was at one moment.
+type reading struct {
+	groups []groupReading
+	stats  map[int]procStat // all processes; nil when every instance has a group
+	io     map[int][2]int64 // bytes read and written, by process, where no group counts them
+}
+
+func newMeter(list []specs.Instance) *meter {
+	m := &meter{list: list, groups: make([]groupDirs, len(list))}
+	mounts := readCgroupMounts()
+	for i := range list {
+		m.groups[i] = mounts.of(&list[i])
+	}
+	return m
+}
+
+// read goes over all instances once.
+func (m *meter) read() (r reading, err error) {
+	if anyMissing(m.groups) {
+		if r.stats, err = readStats(); err != nil {
+			return r, err
+		}
+	}
+	r.groups, r.io = make([]groupReading, len(m.list)), map[int][2]int64{}
+	for i, g := range m.groups {
+		if g.complete() {
+			r.groups[i] = g.read()
+		}
+	}
+	for i, pids := range m.members(&r) {
+		for _, pid := range pids {
+			if r.groups[i].read < 0 || !m.groups[i].complete() {
+				if n, ok := readIO(pid); ok {
+					r.io[pid] = n
+				}
+			}
+		}
+	}
+	return r, nil
+}
+
+// members are the processes of each instance.
+func (m *meter) members(r *reading) [][]int {
+	out := make([][]int, len(m.list))
+	for pid, i := range ownersOf(r.stats, m.list) {
+		if !m.groups[i].complete() {
+			out[i] = append(out[i], pid)
+		}
+	}
+	for i, g := range m.groups {
+		if g.complete() {
+			out[i] = r.groups[i].members
+		}
+	}
+	return out
+}
+
+// between is what the instances used from one reading to the next.
+func (m *meter) between(before, after reading, seconds float64) []usage {
+	members := m.members(&after)
+	all := make([]usage, len(m.list))
+	for i := range m.list {
+		u := &all[i]
+		*u = usage{Name: m.list[i].Name, Instances: 1, PID: int(m.list[i].Status.PID), noGroup: !m.groups[i].complete()}
+		g, b := &after.groups[i], &before.groups[i]
+		counted := m.groups[i].complete() && g.memory >= 0
+		for _, pid := range members[i] {
+			m.addProcess(u, pid, &before, &after, seconds, counted)
+		}
+		if counted {
+			u.Memory, u.Peak = g.memory, max(g.peak, 0)
+		}
+		u.noPeak = !counted
+		if u.noGroup {
+			continue
+		}
+		u.CPU = float64(g.usec-b.usec) / 1e4 / seconds
+		if n := g.periods - b.periods; n > 0 {
+			u.Throttled = float64(g.throttled-b.throttled) / float64(n) * 100
+		}
+		if g.read >= 0 && b.read >= 0 {
+			u.Read, u.Written = float64(g.read-b.read)/seconds, float64(g.written-b.written)/seconds
+		}
+	}
+	return all
+}
+
+// addProcess adds what only /proc tells of a process.
+func (m *meter) addProcess(u *usage, pid int, before, after *reading, seconds float64, counted bool) {
+	s, ok := after.stats[pid]
+	if !ok {
+		var err error
+		if s, err = readStat(pid); err != nil {
+			return
+		}
+	}
+	u.Processes, u.Threads = u.Processes+1, u.Threads+s.threads
+	if !counted {
+		if pss, ok := readPSS(pid); ok {
+			u.Memory += pss
+		} else {
+			u.Memory, u.resident = u.Memory+s.rss, u.resident || s.rss > 0
+		}
+	}
+	if u.noGroup {
+		used := s.ticks
+		if b, ok := before.stats[pid]; ok && b.ticks <= s.ticks {
+			used -= b.ticks
+		}
+		u.CPU += float64(used) / clockTicks / seconds * 100
+	}
+	if now, ok := after.io[pid]; ok {
+		was := before.io[pid]
+		u.Read, u.Written = u.Read+float64(now[0]-was[0])/seconds, u.Written+float64(now[1]-was[1])/seconds
+	}
+}
+
+// measure tells what each instance uses over a period.
 func measure(ctx context.Context, list []specs.Instance, period time.Duration) ([]usage, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	before, err := readStats()
+	m := newMeter(list)
+	before, err := m.read()
 	if err != nil {
 		return nil, err
 	}
@@ -28,31 +153,17 @@ func measure(ctx context.Context, list []specs.Instance, period time.Duration) (
 		return nil, &exitError{exitFalse, "interrupted"}
 	case <-tick.C:
 	}
-	after, err := readStats()
+	after, err := m.read()
 	if err != nil {
 		return nil, err
 	}
-	seconds := time.Since(start).Seconds()
-	owners := ownersOf(after, list)
-	all := make([]usage, len(list))
-	for i := range list {
-		all[i] = usage{Name: list[i].Name, Instances: 1, PID: int(list[i].Status.PID)}
-	}
-	for pid, i := range owners {
-		s, u := after[pid], &all[i]
-		used := s.ticks
-		if b, ok := before[pid]; ok && b.ticks <= s.ticks {
-			used -= b.ticks
+	all := m.between(before, after, time.Since(start).Seconds())
+	for i := range all {
+		if all[i].Processes > 0 {
+			return all, nil
 		}
-		pss, ok := readPSS(pid)
-		u.noPSS = u.noPSS || !ok && s.rss > 0
-		u.CPU += float64(used) / clockTicks / seconds * 100
-		u.PSS, u.RSS, u.Processes, u.Threads = u.PSS+pss, u.RSS+s.rss, u.Processes+1, u.Threads+s.threads
 	}
-	if len(owners) == 0 {
-		return nil, fmt.Errorf("cannot see pid %d of %s in /proc: run top on the operator's host, as its user or root", all[0].PID, all[0].Name)
-	}
-	return all, nil
+	return nil, fmt.Errorf("cannot see pid %d of %s in /proc: run top on the operator's host, as its user or root", all[0].PID, all[0].Name)
 }
 
 // ownersOf finds for each process the instance, by its place in list, whose session it is in or whose main process it descends from.
