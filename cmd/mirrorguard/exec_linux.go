@@ -21,6 +21,7 @@ type execution struct {
 	started  string   // the run's start time, unique in it
 	joins    []string // files of cgroups to join
 	memory   int64    // RLIMIT_AS; 0 is none
+	sandbox  *sandbox
 	user     bool
 	uid, gid int
 	groups   []uint32
@@ -36,14 +37,14 @@ type execution struct {
 // its line is there before one that makes the run void, it has claimed. Additions to a file have one order for all. So whoever
 // runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
 // void before anybody took it knows that nobody will run it later. A CLAIM of - is one that was made before. Then this process joins the
-// cgroups, and takes on the limit, the user, the directory and the program, which is given the variable NAME with its own pid before TEXT:
-// by that a run is known again that has lost its claim. What fails after the claim is written to FD as "STAGE ERRNO", stage one of join,
-// limit, user, dir, exec.
+// cgroups, and takes on the limit, the user, the directory, the sandbox that descriptor SFD describes, and the program, which is given the
+// variable NAME with its own pid before TEXT: by that a run is known again that has lost its claim. What fails after the claim is written to
+// FD as "STAGE ERRNO", stage one of join, limit, sandbox, user, dir, exec.
 func claimAndExec(args []string) int {
 	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
 	e, ok := parseExec(args)
 	if !ok {
-		say("usage: mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
+		say("usage: mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-s SFD] [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
 		return 2
 	}
 	if e.errors >= 0 {
@@ -65,12 +66,22 @@ func claimAndExec(args []string) int {
 			return e.fail("limit", err.(syscall.Errno))
 		}
 	}
+	if e.sandbox != nil {
+		if err := e.sandbox.prepare(); err != 0 {
+			return e.fail("sandbox", err)
+		}
+	}
 	if err := e.become(); err != 0 {
 		return e.fail("user", err)
 	}
 	if e.dir != "" {
 		if err := syscall.Chdir(e.dir); err != nil {
 			return e.fail("dir", err.(syscall.Errno))
+		}
+	}
+	if e.sandbox != nil {
+		if err := e.sandbox.enter(); err != 0 {
+			return e.fail("sandbox", err)
 		}
 	}
 	err := syscall.Exec(e.path, e.argv, e.environ())
@@ -168,6 +179,11 @@ func parseExec(args []string) (*execution, bool) {
 			ok = e.parseUser(args[1])
 		case "-j":
 			e.joins = append(e.joins, args[1])
+		case "-s":
+			var fd int
+			if fd, ok = number(args[1]); ok {
+				e.sandbox, ok = readSandbox(fd)
+			}
 		case "-a":
 			var err error
 			e.memory, err = strconv.ParseInt(args[1], 10, 64)

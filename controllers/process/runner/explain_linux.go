@@ -23,6 +23,8 @@ func explain(s Spec, stage string, err error) error {
 		return fail("the limit on processes is reached")
 	case stage == "join": // the errno of these is not the program's
 		return fmt.Errorf("cannot start %q: cannot join its cgroup: %v", s.ID, err)
+	case stage == "sandbox":
+		return fmt.Errorf("cannot start %q: cannot enter its sandbox: %v", s.ID, err)
 	case stage == "limit":
 		return fmt.Errorf("cannot start %q: cannot limit its memory: %v", s.ID, err)
 	case stage == "user", stage == "" && s.Credential != nil && (errors.Is(err, unix.EPERM) || errors.Is(err, unix.EINVAL)):

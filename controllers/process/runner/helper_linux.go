@@ -9,6 +9,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"mirroros.dev/mirroros/controllers/process/sandbox"
 )
 
 // startHelped lets the child claim for itself: mirrorguard adds its process id to the claim, looks whether nobody made it void
@@ -47,6 +49,16 @@ func (r *Runner) forkHelped(s Spec, words []string, attr *syscall.ProcAttr) (int
 	attr.Dir = "/"
 	attr.Files = append(attr.Files, uintptr(pipe[1]))
 	args := []string{"mirrorguard", "exec", "-e", "3", "-d", directory(s)}
+	if s.Sandbox != nil {
+		fd, err := memory(s.Sandbox.Text)
+		if err != nil {
+			return 0, fmt.Errorf("cannot start %q: cannot write its sandbox down: %v", s.ID, err)
+		}
+		defer unix.Close(fd)
+		attr.Files = append(attr.Files, uintptr(fd))
+		args = append(args, "-s", "4")
+		s.Sandbox.clone(attr.Sys)
+	}
 	if c := s.Credential; c != nil {
 		args = append(args, "-u", userWord(c))
 	}
@@ -65,6 +77,29 @@ func (r *Runner) forkHelped(s Spec, words []string, attr *syscall.ProcAttr) (int
 		return 0, err
 	}
 	return pid, nil
+}
+
+// clone has the helper begin in the namespaces of its sandbox.
+func (b *Sandbox) clone(a *syscall.SysProcAttr) {
+	if b.NewNet {
+		a.Cloneflags |= syscall.CLONE_NEWNET
+	}
+	if b.NewUser {
+		sandbox.UserNamespace(a)
+	}
+}
+
+// memory is a file with a content that is nowhere.
+func memory(text []byte) (int, error) {
+	fd, err := unix.MemfdCreate("sandbox", unix.MFD_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	if err = writeAll(fd, text); err != nil {
+		unix.Close(fd)
+		return -1, err
+	}
+	return fd, nil
 }
 
 // userWord is UID:GID:GROUPS, as mirrorguard takes it.

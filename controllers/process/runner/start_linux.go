@@ -166,7 +166,7 @@ func (r *Runner) startCloned(s Spec, c *claim, fd int) (int, error) {
 		return -1, err
 	}
 	var pid int
-	if len(prepared) > 0 {
+	if len(prepared) > 0 || s.Sandbox != nil {
 		pid, err = r.forkHelped(s, append(prepared, "-", "0"), attr)
 	} else {
 		attr.Sys.Credential, attr.Dir = s.Credential, directory(s)

@@ -65,8 +65,18 @@ type Spec struct {
 	Credential *syscall.Credential
 	// Limits of the whole run. They are in force before its program begins; what the host cannot enforce is in Instance.Unmet.
 	Limits group.Limits
+	// Sandbox that the program begins in; nil for none.
+	Sandbox *Sandbox
 	// Stdout and Stderr are one file, opened with O_APPEND by the caller, who closes it after Start. Stdin is /dev/null.
 	Output uintptr
+}
+
+// Sandbox is what mirrorguard applies just before it becomes the program.
+type Sandbox struct {
+	// Text as mirrorguard exec -s reads it.
+	Text []byte
+	// NewNet: in a network namespace of its own, of the host's or, with NewUser, of a new user namespace.
+	NewNet, NewUser bool
 }
 
 // Instance is one run as the runner knows it now.
