@@ -17,7 +17,11 @@ const notYet = "is not in this version yet"
 // fieldHints say what to do about a field that is not there. The key is kind and path, lists as [].
 // Fields of later versions and those of pasted Kubernetes and docker-compose files stand in this one table.
 var fieldHints = map[string]string{
-	"Process spec.sandbox":                              notYet,
+	"Process spec.sandbox.paths":                        "write readOnlyPaths and readWritePaths",
+	"Process spec.sandbox.readPaths":                    "write readOnlyPaths",
+	"Process spec.sandbox.writePaths":                   "write readWritePaths",
+	"Process spec.sandbox.network":                      "write level: Strict and connectTCP: [PORT]",
+	"Process spec.sandbox.capabilities.add":             "nothing is added to what the user has; to keep some, write drop with the others",
 	"Process spec.resources.limits.memoryMax":           "write memory",
 	"Process spec.resources.limits.cpus":                "write cpu, in processors",
 	"Process spec.resources.limits.processes":           "write pids",
@@ -46,7 +50,7 @@ var fieldHints = map[string]string{
 	"Process spec.backendRefs":                          "ports are named under spec.ports; what sends requests to a Process is a Route with backends: [{process: NAME}]",
 	"Process spec.volumes":                              "a Process sees the host's files; a directory of its own is stateDirectory",
 	"Process spec.volumeMounts":                         "a Process sees the host's files; a directory of its own is stateDirectory",
-	"Process spec.securityContext":                      "write user and group",
+	"Process spec.securityContext":                      "write user, group and sandbox",
 	"Process spec.serviceAccountName":                   "write principal",
 	"Process spec.lifecycle":                            "write preStop directly under spec",
 	"Process spec.environment":                          "write env, a list of name and value",

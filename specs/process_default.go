@@ -53,6 +53,12 @@ func (s *ProcessSpec) defaultStruct() {
 	l := made(&s.Log)
 	orQuantity(&l.MaxBytes, DefaultLogMaxBytes)
 	or(&made(&s.Strategy).Type, StrategyRecreate)
+	if b := s.Sandbox; b != nil && b.Level == SandboxStrict {
+		or(&b.Seccomp, SeccompDefault)
+		orPointer(&b.Required, true)
+	} else if b != nil && b.Level == SandboxRestricted {
+		orPointer(&b.Required, false)
+	}
 	if s.Resources != nil {
 		s.Resources.setDefaults()
 	}

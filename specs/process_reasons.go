@@ -8,6 +8,8 @@ const (
 	ConditionConfigChanged = "ConfigChanged"
 	// ConditionLogIntact is False when the workload truncated or deleted its own log.
 	ConditionLogIntact = "LogIntact"
+	// ConditionSandboxDegraded: something of the sandbox is open, because this host cannot block it, or the process leaves it out.
+	ConditionSandboxDegraded = "SandboxDegraded"
 	// ConditionLimitsDegraded: some of the limits are not in force, because this host cannot enforce them, or not yet.
 	ConditionLimitsDegraded = "LimitsDegraded"
 )
@@ -50,6 +52,8 @@ const (
 	ReasonPortUnavailable = "PortUnavailable"
 	// ReasonStateDirectoryUnavailable: the state directory cannot be made.
 	ReasonStateDirectoryUnavailable = "StateDirectoryUnavailable"
+	// ReasonSandboxUnavailable: this host cannot give the sandbox, or it has a path that is not there.
+	ReasonSandboxUnavailable = "SandboxUnavailable"
 	// ReasonLogUnavailable: the log file cannot be made, for instance because the disk is full.
 	ReasonLogUnavailable = "LogUnavailable"
 	// ReasonStopped: no copy is to run, because replicas is 0 or somebody stopped it.

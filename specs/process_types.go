@@ -17,8 +17,8 @@ type Process struct {
 
 // ProcessSpec is the desired state of a Process.
 //
-// The template is version, command, args, workingDir, env, envFrom, ports, user, group, principal and proxy: a change of any of these
-// replaces the instances. A change of anything else touches none; servicePort and appProtocol of a port are the gate's, and not in it.
+// The template is version, command, args, workingDir, env, envFrom, ports, user, group, principal, proxy and sandbox: a change of any of
+// these replaces the instances. A change of anything else touches none; servicePort and appProtocol of a port are the gate's, and not in it.
 type ProcessSpec struct {
 	// Why this process exists, in a sentence, for whoever finds it running.
 	Why string `json:"why,omitempty"`
@@ -48,6 +48,8 @@ type ProcessSpec struct {
 	Group string `json:"group,omitempty"`
 	// Principal that the process is to the gate. Default: process/NAME.
 	Principal string `json:"principal,omitempty"`
+	// Sandbox confines the program and all that it starts. Default: nothing is blocked.
+	Sandbox *ProcessSandbox `json:"sandbox,omitempty"`
 
 	// Replicas is how many copies run. Default 1.
 	Replicas *int32 `json:"replicas,omitempty"`
@@ -198,6 +200,66 @@ type ResourceLimits struct {
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 	// Pids is how many processes and threads there may be at once; at least 16. Beyond it none can be started.
 	Pids *resource.Quantity `json:"pids,omitempty"`
+}
+
+// ProcessSandbox confines the program and all that it starts, from before it begins; none of it can be taken off. Commands of probes,
+// preStop and reload run outside of it.
+type ProcessSandbox struct {
+	// Level of what is blocked; each has all of the one before it.
+	//
+	// None: nothing is blocked.
+	//
+	// Restricted: no more rights by executing something (sudo), no capabilities, and of files only these can be opened, listed or changed:
+	// to be read the system's programs, libraries and public settings, the program, workingDir, configFiles and readOnlyPaths; to be written
+	// stateDirectory and readWritePaths. Processes outside cannot be traced, nor their memory and environment read. NOT blocked: networks,
+	// unix sockets, signals to processes of the same user.
+	//
+	// Strict: besides, TCP connections to the ports of connectTCP alone, no UDP and so no DNS, no other kinds of sockets but unix ones, no
+	// io_uring, bpf, mounts, namespaces and keys, no signals to and no abstract unix sockets of processes outside. NOT blocked: unix sockets
+	// that have a path, listening.
+	//
+	// No level blocks seeing whether a file exists, reading command lines of other processes, and executing what it has written.
+	Level SandboxLevel `json:"level"`
+	// ReadOnlyPaths may be read and executed, a directory with all below it. A relative one starts at the directory of the manifest. Each
+	// must exist when an instance starts; of a symlink it is what it leads to.
+	ReadOnlyPaths []string `json:"readOnlyPaths,omitempty"`
+	// ReadWritePaths may be read, executed and written, such as /tmp; otherwise like readOnlyPaths.
+	ReadWritePaths []string `json:"readWritePaths,omitempty"`
+	// ConnectTCP are the ports that it may connect to, at any address, at level Strict: that of its gate, for instance.
+	ConnectTCP []int32 `json:"connectTCP,omitempty"`
+	// Seccomp: Default, or Unconfined to leave the filter of system calls out at level Strict, for programs that it breaks. Then UDP,
+	// Multipath TCP, io_uring and namespaces are open.
+	Seccomp SeccompMode `json:"seccomp,omitempty"`
+	// Capabilities that are dropped. Default: all.
+	Capabilities *SandboxCapabilities `json:"capabilities,omitempty"`
+	// Required: an instance is not started on a host that cannot give all of the level. The default is true from Strict on. Where it is
+	// false the condition SandboxDegraded tells what is missing.
+	Required *bool `json:"required,omitempty"`
+}
+
+// SandboxLevel is how much a sandbox blocks.
+type SandboxLevel string
+
+// The levels of a sandbox.
+const (
+	SandboxNone       SandboxLevel = "None"
+	SandboxRestricted SandboxLevel = "Restricted"
+	SandboxStrict     SandboxLevel = "Strict"
+)
+
+// SeccompMode says whether system calls are filtered.
+type SeccompMode string
+
+// The modes of seccomp.
+const (
+	SeccompDefault    SeccompMode = "Default"
+	SeccompUnconfined SeccompMode = "Unconfined"
+)
+
+// SandboxCapabilities are rights of root that a program can have one by one: capabilities(7).
+type SandboxCapabilities struct {
+	// Drop these, such as NET_RAW; ALL is all.
+	Drop []string `json:"drop,omitempty"`
 }
 
 // RestartPolicy says when an instance that ended is started again.

@@ -44,6 +44,7 @@ func (o *Process) Validate() field.ErrorList {
 	v.files()
 	v.log()
 	v.resources()
+	v.sandbox()
 	return v.faults
 }
 

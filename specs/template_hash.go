@@ -21,6 +21,7 @@ type template struct {
 	Group      string          `json:"group,omitempty"`
 	Principal  string          `json:"principal,omitempty"`
 	Proxy      *ProcessProxy   `json:"proxy,omitempty"`
+	Sandbox    *ProcessSandbox `json:"sandbox,omitempty"`
 }
 
 // templatePorts are the ports as an instance has them: what the gate holds before them changes nothing in it.
@@ -32,12 +33,24 @@ func templatePorts(ports []ProcessPort) []ProcessPort {
 	return out
 }
 
+// templateSandbox is the sandbox as an instance has it: what is the default, and what only says when to start, changes nothing in it.
+func templateSandbox(b *ProcessSandbox) *ProcessSandbox {
+	if b == nil || b.Level == SandboxNone {
+		return nil
+	}
+	c := *b
+	if c.Required = nil; c.Seccomp == SeccompDefault {
+		c.Seccomp = ""
+	}
+	return &c
+}
+
 // TemplateHash names the template of a process: ten lower-case hexadecimal digits. workingDir is the resolved directory.
 // Processes with equal templates have equal hashes, in every version of the operator.
 func TemplateHash(p *Process, workingDir string) string {
 	s := &p.Spec
 	data, err := json.Marshal(template{s.Version, s.Command, s.Args, workingDir, s.Env, s.EnvFrom, templatePorts(s.Ports), s.User, s.Group,
-		s.Principal, s.Proxy})
+		s.Principal, s.Proxy, templateSandbox(s.Sandbox)})
 	if err != nil {
 		panic(err) // strings and numbers only: there is nothing that JSON cannot hold
 	}

@@ -30,6 +30,7 @@ var _ = Describe("TemplateHash", func() {
 		Expect(specs.TemplateHash(processOf(text), dir)).To(Equal(want))
 	},
 		Entry("of a command alone", body, "/srv", "8c0850d3bb"),
+		Entry("of a sandbox", body+"  sandbox: {level: Strict, readOnlyPaths: [/a], connectTCP: [80]}\n", "/srv", "d2d1b10c34"),
 		Entry("of everything", fullTemplate, "/srv", "a80fc17762"),
 	)
 
@@ -41,10 +42,18 @@ var _ = Describe("TemplateHash", func() {
 		Expect(specs.TemplateHash(bare, "/srv")).To(Equal(specs.TemplateHash(plain, "/srv")))
 	})
 
+	It("does not hear of a sandbox that blocks nothing, or of when it is required", func() {
+		hash := func(lines string) string { return specs.TemplateHash(processOf(body+lines), "/srv") }
+		Expect(hash("  sandbox: {level: None}\n")).To(Equal(hash("")))
+		Expect(hash("  sandbox: {level: Strict, required: false, seccomp: Default}\n")).To(Equal(hash("  sandbox: {level: Strict}\n")))
+		Expect(hash("  sandbox: {level: Strict}\n")).NotTo(Equal(hash("  sandbox: {level: Restricted}\n")))
+	})
+
 	DescribeTable("changes with", func(lines string) {
 		Expect(specs.TemplateHash(processOf(body+lines), "/srv")).NotTo(Equal(specs.TemplateHash(processOf(body), "/srv")))
 	},
 		Entry("version", "  version: a\n"),
+		Entry("sandbox", "  sandbox: {level: Restricted}\n"),
 		Entry("args", "  args: [a]\n"),
 		Entry("env", "  env: [{name: A, value: a}]\n"),
 		Entry("envFrom", "  envFrom: [{file: {path: a}}]\n"),

@@ -72,7 +72,7 @@ func (op *operator) place(kind, name string) (apiserver.Source, bool) {
 func (op *operator) Info(context.Context) apiserver.HostInfo {
 	i := apiserver.HostInfo{
 		Version: version, PID: os.Getpid(), State: op.State, Manifests: op.Manifests, Run: op.Run, Started: op.started,
-		Capabilities: op.runner.Capabilities(), Warnings: op.warnings, Conditions: op.pressure(),
+		Capabilities: op.capabilities(), Warnings: op.warnings, Conditions: op.pressure(),
 	}
 	if underGuard() {
 		i.GuardianPID = os.Getppid()

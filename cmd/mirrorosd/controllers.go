@@ -28,6 +28,7 @@ func (op *operator) reconcilers() {
 		Gate:     op.gates,
 		StateDir: op.State,
 		Programs: op.programs(),
+		Sandbox:  op.sandbox,
 		Dir:      directory(op.index),
 		Revision: op.revision,
 		Down:     op.ending,

@@ -21,6 +21,7 @@ import (
 	"mirroros.dev/mirroros/controllers/process/logs"
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
+	"mirroros.dev/mirroros/controllers/process/sandbox"
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -48,6 +49,7 @@ type operator struct {
 	sockets   *sockets.Hub
 	line      *control.Server
 	audit     *auditLog
+	sandbox   *sandbox.Host
 	manager   *reconcile.Manager
 	index     *admit.Index
 	warnings  []string
@@ -118,6 +120,7 @@ func (op *operator) open() (err error) {
 	if err := op.logs.Bounded(); err != nil {
 		op.warnings = append(op.warnings, err.Error())
 	}
+	op.sandbox = sandbox.Probe()
 	op.client = reconcile.NewClient(op.store, reconcile.ClientOptions{})
 	op.events = reconcile.NewRecorder(reconcile.RecorderOptions{Client: op.client, Component: "mirrorosd", Log: op.log})
 	op.source = source.New(source.Options{Root: op.Manifests, Log: op.log.WithName("source")})

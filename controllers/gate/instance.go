@@ -18,13 +18,21 @@ type instances struct {
 	changed func()
 }
 
-// TokenFile is where the token of an instance is.
-func (s *instances) TokenFile(instance string) string { return filepath.Join(s.dir, instance) }
+// TokenFile is where the token of an instance is: in a directory of its own, which is all that a sandbox lets it see, since each token is
+// another file. That of an instance that an earlier version of the operator started is the file of the directory's name.
+func (s *instances) TokenFile(instance string) string {
+	path := filepath.Join(s.dir, instance)
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		return path
+	}
+	return filepath.Join(path, "token")
+}
 
 // Begin gives an instance that is about to start a token of its principal, in a file that only its user can read, and answers the path. What
 // an earlier run of the instance had is good for nothing from now on. uid and gid below 0 are the operator's own.
 func (s *instances) Begin(instance, principal string, uid, gid int) (string, error) {
 	s.tokens.drop(func(t *token) bool { return t.Instance == instance })
+	s.end(instance)
 	if err := s.write(instance, principal, uid, gid); err != nil {
 		return "", err
 	}
@@ -52,11 +60,11 @@ func (s *instances) write(instance, principal string, uid, gid int) error {
 }
 
 func (s *instances) put(instance, text string, uid, gid int) error {
-	if err := os.MkdirAll(s.dir, 0o711); err != nil {
+	path := s.TokenFile(instance)
+	if err := os.MkdirAll(filepath.Dir(path), 0o711); err != nil {
 		return err
 	}
-	path := s.TokenFile(instance)
-	tmp, err := os.CreateTemp(s.dir, ".new-")
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-")
 	if err != nil {
 		return err
 	}
@@ -88,5 +96,5 @@ func (s *instances) rotate(instance, principal string) error {
 
 // end takes an instance's token file away; its tokens are dropped by who noticed that it ended.
 func (s *instances) end(instance string) {
-	_ = os.Remove(s.TokenFile(instance)) // a file that is left is of a token that is good for nothing
+	_ = os.RemoveAll(filepath.Join(s.dir, instance)) // a file that is left is of a token that is good for nothing
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-logr/logr"
 
+	"mirroros.dev/mirroros/controllers/process/sandbox"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
@@ -30,6 +31,8 @@ type Options struct {
 	Programs string
 	// Dir answers the directory that relative paths of a process start from; empty when it is not known (yet). Default: the annotation.
 	Dir func(*specs.Process) string
+	// Sandbox is what this host can confine programs by. Default: it is found out.
+	Sandbox *sandbox.Host
 	// Revision answers the revision of the Stack that a process comes from. Default: none.
 	Revision func(*specs.Process) string
 	// Down: begin with everything being stopped, as after Shutdown, which is called later.
@@ -66,8 +69,11 @@ type Reconciler struct {
 
 // New makes a reconciler over what the store and the runtime have.
 func New(o Options) *Reconciler {
+	if o.Sandbox == nil {
+		o.Sandbox = sandbox.Probe()
+	}
 	r := &Reconciler{client: o.Client, events: o.Recorder, runtime: o.Runtime, logs: o.Logs, o: o,
-		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone()},
+		resolver: resolver{stateDir: o.StateDir, programs: o.Programs, self: ownAccount(), zone: hostZone(), host: o.Sandbox},
 		view:     plan.Live(o.Client.Store()),
 		memories: map[string]*memory{}, needed: map[string]map[string]bool{}, live: map[string]bool{}, looked: map[string]bool{}}
 	changed := func(name string) { r.ask(name, queue.Normal) }

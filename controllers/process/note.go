@@ -26,6 +26,8 @@ type note struct {
 	Version  string               `json:"v,omitempty"`
 	// Config is the digest of each config file at the start, by its absolute path.
 	Config map[string]string `json:"cfg,omitempty"`
+	// Degraded is what of the level of its sandbox is open.
+	Degraded string `json:"sb,omitempty"`
 	// Executable that was started.
 	Executable fileID `json:"x,omitzero"`
 	// Stop is how to stop it when its Process is gone; User, Group, Dir and StateDirectory are for what is executed then.

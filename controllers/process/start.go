@@ -26,19 +26,31 @@ func (r *Reconciler) tryStart(m *memory, o *observed, im *instanceMemory, a acti
 	if f != nil {
 		return r.untilGiven(f)
 	}
-	res, f := r.resolver.resolve(r.admission(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given}))
-	if f != nil {
-		return f
-	}
-	if res.StateDirectory != "" {
-		if f := r.resolver.makeStateDirectory(res.StateDirectory, res.Credential); f != nil {
-			f.Reason, f.Early = specs.ReasonStateDirectoryUnavailable, false
+	s := r.admission(subject{process: o.Process, dir: o.Dir, id: im.id, ordinal: a.Ordinal, ports: given})
+	if o.Process.Spec.StateDirectory != "" { // a sandbox can only have what is there
+		if f := r.makeStateDirectory(o.Process); f != nil {
 			return f
 		}
 	}
+	res, f := r.resolver.resolve(s)
+	if f != nil {
+		return f
+	}
 	r.awaitGates(o.Process)
 	n := r.noteFor(m, o, a, res, given)
-	return r.run(im, a, res, n, o)
+	return r.run(im, a, s, res, n, o)
+}
+
+// makeStateDirectory makes it for the process' user.
+func (r *Reconciler) makeStateDirectory(p *specs.Process) *fault {
+	who, f := r.resolver.credential(p.Spec.User, p.Spec.Group)
+	if f != nil {
+		return f
+	}
+	if f = r.resolver.makeStateDirectory(r.resolver.stateDirectory(p.Spec.StateDirectory), who.credential); f != nil {
+		f.Reason, f.Early = specs.ReasonStateDirectoryUnavailable, false
+	}
+	return f
 }
 
 // untilGiven makes no fault of it when a port is still another instance's whose process is gone: that one is ending.
@@ -51,7 +63,7 @@ func (r *Reconciler) untilGiven(f *fault) *fault {
 }
 
 // run hands the program to the runtime.
-func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o *observed) *fault {
+func (r *Reconciler) run(im *instanceMemory, a action, s subject, res *resolved, n note, o *observed) *fault {
 	out, err := r.logs.Writer(im.id, maxLogBytes(&o.Process.Spec))
 	if err != nil {
 		return &fault{Reason: specs.ReasonLogUnavailable, Message: fmt.Sprintf("cannot open the log: %v", err)}
@@ -60,9 +72,14 @@ func (r *Reconciler) run(im *instanceMemory, a action, res *resolved, n note, o 
 	if err := r.logs.Mark(im.id, a.Attempt); err != nil {
 		r.o.Log.Error(err, "cannot mark the log", "instance", im.id)
 	}
+	box, f := r.resolver.confine(s, res, out.Name())
+	if f != nil {
+		return f
+	}
+	n.Degraded = box.degraded
 	ri, err := r.runtime.Start(runner.Spec{ID: im.id, Owner: o.Name, Hash: o.Hash, Attempt: a.Attempt, Note: n.encode(),
 		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential,
-		Limits: limitsOf(&o.Process.Spec), Output: out.Fd()})
+		Limits: limitsOf(&o.Process.Spec), Sandbox: box.sandbox, Output: out.Fd()})
 	switch {
 	case r.ranAlready(im.id, a.Attempt, err):
 		return nil // the next look sees it

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -17,8 +18,8 @@ type tally struct {
 	worst       *instanceDecision
 	worstRank   int
 	executables int
-	// degraded is the condition of an instance whose limits are not all in force.
-	degraded *metav1.Condition
+	// weaker are conditions of an instance that is held less than was asked for, one of a type.
+	weaker []*metav1.Condition
 }
 
 // status says how the process is.
@@ -49,8 +50,8 @@ func (d *decider) status() {
 	if t.executables > 0 {
 		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")
 	}
-	if t.degraded != nil {
-		c.set(specs.ConditionLimitsDegraded, true, specs.ReasonNotEnforced, t.degraded.Message)
+	for _, w := range t.weaker {
+		c.set(w.Type, true, w.Reason, w.Message)
 	}
 	st.Conditions = c.done()
 }
@@ -86,8 +87,10 @@ func (d *decider) count() (t tally) {
 		if findCondition(st, specs.ConditionExecutableChanged) != nil {
 			t.executables++
 		}
-		if c := findCondition(st, specs.ConditionLimitsDegraded); c != nil {
-			t.degraded = c
+		for _, kind := range []string{specs.ConditionSandboxDegraded, specs.ConditionLimitsDegraded} {
+			if c := findCondition(st, kind); c != nil && !slices.ContainsFunc(t.weaker, func(w *metav1.Condition) bool { return w.Type == kind }) {
+				t.weaker = append(t.weaker, c)
+			}
 		}
 		if r := rank(out); r > t.worstRank {
 			t.worst, t.worstRank = out, r
@@ -109,7 +112,7 @@ func findCondition(st *specs.InstanceStatus, kind string) *metav1.Condition {
 func rank(out *instanceDecision) int {
 	st := &out.Status
 	switch {
-	case out.held.Reason == specs.ReasonCannotStart || out.held.Reason == specs.ReasonPortUnavailable:
+	case out.held.Reason == specs.ReasonCannotStart || out.held.Reason == specs.ReasonSandboxUnavailable || out.held.Reason == specs.ReasonPortUnavailable:
 		return 9
 	case out.held.Reason == specs.ReasonCrashLoopBackOff:
 		return 8
@@ -193,7 +196,7 @@ func (d *decider) stalled(t *tally) string {
 		return ""
 	}
 	switch r := t.worst.held.Reason; r {
-	case specs.ReasonCannotStart, specs.ReasonPortUnavailable, specs.ReasonCrashLoopBackOff, specs.ReasonRefsNotFound:
+	case specs.ReasonCannotStart, specs.ReasonSandboxUnavailable, specs.ReasonPortUnavailable, specs.ReasonCrashLoopBackOff, specs.ReasonRefsNotFound:
 		return r
 	}
 	if s := t.worst.Status.State.Terminated; s != nil {

@@ -134,6 +134,9 @@ func (d *decider) instanceConditions(in *instance, out *instanceDecision) {
 	if in.Run != nil && in.Run.Stray > 0 {
 		c.set(conditionStray, true, specs.ReasonEscaped, count(in.Run.Stray, "process")+" of it live outside of its group")
 	}
+	if in.live() && in.Run.Note.Degraded != "" {
+		c.set(specs.ConditionSandboxDegraded, true, specs.ReasonNotEnforced, in.Run.Note.Degraded)
+	}
 	if in.live() && in.Run.Unmet != "" {
 		c.set(specs.ConditionLimitsDegraded, true, specs.ReasonNotEnforced, in.Run.Unmet)
 	}

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"mirroros.dev/mirroros/controllers/process/sandbox"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -34,6 +35,8 @@ type resolver struct {
 	programs string
 	self     account
 	zone     string
+	// host is what it can confine programs by.
+	host *sandbox.Host
 }
 
 // subject is what to resolve for.
@@ -76,6 +79,9 @@ func (v *resolver) resolve(s subject) (*resolved, *fault) {
 		return nil, f
 	}
 	if out.Path, f = program(out.Argv[0], s.dir, out.values); f != nil {
+		return nil, f
+	}
+	if _, f := v.confine(s, out, ""); f != nil {
 		return nil, f
 	}
 	return out, tooBig(out.Argv, out.Env)

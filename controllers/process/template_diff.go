@@ -21,6 +21,7 @@ func templateChanges(a, b *specs.ProcessSpec) []string {
 		{"envFrom", reflect.DeepEqual(a.EnvFrom, b.EnvFrom)},
 		{"user", a.User == b.User},
 		{"group", a.Group == b.Group},
+		{"sandbox", reflect.DeepEqual(a.Sandbox, b.Sandbox)},
 	} {
 		if !f.same {
 			out = append(out, f.name)

@@ -9,6 +9,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"mirroros.dev/mirroros/controllers/process/sandbox"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
@@ -25,19 +26,21 @@ type world struct {
 	logs   *fakeLogs
 	events *fakeEvents
 	gate   Gate
-	r      *Reconciler
-	dir    string
-	begin  time.Time
-	passed time.Duration
-	asked  sync.Mutex // guards queue: what runs beside asks too
-	queue  []string
-	timers map[string]time.Time
-	known  map[string]specs.Object
+	// sandbox is what the host can confine by.
+	sandbox *sandbox.Host
+	r       *Reconciler
+	dir     string
+	begin   time.Time
+	passed  time.Duration
+	asked   sync.Mutex // guards queue: what runs beside asks too
+	queue   []string
+	timers  map[string]time.Time
+	known   map[string]specs.Object
 }
 
 func newWorld(t testing.TB) *world {
 	w := &world{t: t, client: reconciletest.TempClient(t), logs: newFakeLogs(), events: &fakeEvents{}, dir: t.TempDir(), begin: time.Now(),
-		timers: map[string]time.Time{}, known: map[string]specs.Object{}}
+		timers: map[string]time.Time{}, known: map[string]specs.Object{}, sandbox: &sandbox.Host{}}
 	w.rt = newFakeRuntime(w.now)
 	w.restartOperator()
 	return w
@@ -48,7 +51,7 @@ func (w *world) now() time.Time { return w.begin.Add(w.passed) }
 // restartOperator forgets all but store, runtime and logs.
 func (w *world) restartOperator() {
 	w.rt.adopt()
-	w.r = New(Options{Client: w.client, Recorder: w.events, Runtime: w.rt, Logs: w.logs, StateDir: w.dir, Gate: w.gate, Now: w.now})
+	w.r = New(Options{Client: w.client, Recorder: w.events, Runtime: w.rt, Logs: w.logs, StateDir: w.dir, Gate: w.gate, Sandbox: w.sandbox, Now: w.now})
 	w.r.enqueue = func(q reconcile.Request, _ queue.Priority) { w.add(q.Name) }
 	w.rt.notify = func(id string) {
 		if owner, _, _, ok := parseInstanceName(id); ok {

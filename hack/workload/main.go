@@ -11,6 +11,7 @@
 //	workload reload                   says reloaded on SIGHUP
 //	workload talk ADDR                serves TCP: says back what it hears, or has its say first
 //	workload stream ADDR              serves HTTP/2 without TLS, in streams of messages as gRPC has them
+//	workload reach PATH|NET ADDR…     opens files and connects to addresses, and says of each whether it could
 //	workload hog MIB                  uses memory, says so and waits
 //	workload bomb                     forks twice for ever, each time in a session of its own
 //	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
@@ -59,6 +60,7 @@ var verbs = map[string]func(args []string){
 	"stream":   stream,
 	"hear":     hear,
 	"hog":      hog,
+	"reach":    reach,
 	"bomb":     bomb,
 }
 
@@ -135,6 +137,24 @@ func environment(args []string) {
 		fmt.Fprintf(w, "%s=%s\n", a, os.Getenv(a))
 	}
 	_ = w.Flush()
+	wait(syscall.SIGTERM)
+}
+
+func reach(args []string) {
+	for len(args) > 0 {
+		what, err := args[0], error(nil)
+		if what[0] == '/' {
+			_, err = os.ReadFile(what)
+			args = args[1:]
+		} else {
+			var c net.Conn
+			if c, err = net.DialTimeout(args[0], args[1], time.Second); err == nil {
+				_ = c.Close()
+			}
+			what, args = args[0]+" "+args[1], args[2:]
+		}
+		fmt.Printf("reach %s: %v\n", what, err)
+	}
 	wait(syscall.SIGTERM)
 }
 

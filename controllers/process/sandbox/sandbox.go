@@ -39,8 +39,8 @@ type Options struct {
 	ConnectTCP []int
 	// Unconfined: without seccomp.
 	Unconfined bool
-	// Drop are the capabilities to be dropped, such as NET_RAW; ALL is all, also when there are none.
-	Drop []string
+	// Keep are the capabilities that are not dropped, a bit for each by its number; of a program that is not root's there are none.
+	Keep uint64
 	// Root: it runs as root.
 	Root bool
 }
@@ -78,9 +78,10 @@ func (h *Host) Compile(o Options) (*Plan, error) {
 	if o.Level >= Isolated {
 		h.isolate(p, &b)
 	}
-	if err := h.capabilities(p, &b, o); err != nil {
-		return nil, err
+	if o.Root && o.Keep != 0 {
+		p.Weaker = append(p.Weaker, "it runs as root and keeps capabilities, which open much of what is blocked for others")
 	}
+	fmt.Fprintf(&b, "caps %x\n", ^o.Keep)
 	b.WriteString("nnp\n")
 	if err := h.landlock(p, &b, o); err != nil {
 		return nil, err
@@ -111,30 +112,6 @@ func (h *Host) isolate(p *Plan, b *strings.Builder) {
 		return
 	}
 	b.WriteString("lo\n")
-}
-
-func (h *Host) capabilities(p *Plan, b *strings.Builder, o Options) error {
-	drop := o.Drop
-	if len(drop) == 0 {
-		drop = []string{"ALL"}
-	}
-	mask := uint64(0)
-	for _, name := range drop {
-		bit := slices.Index(capabilityNames, strings.TrimPrefix(name, "CAP_"))
-		switch {
-		case name == "ALL":
-			mask = 1<<len(capabilityNames) - 1
-		case bit < 0:
-			return fmt.Errorf("no capability %q", name)
-		default:
-			mask |= 1 << bit
-		}
-	}
-	if o.Root && mask != 1<<len(capabilityNames)-1 {
-		p.Weaker = append(p.Weaker, "it runs as root and keeps capabilities, which open much of what is blocked for others")
-	}
-	fmt.Fprintf(b, "caps %x\n", mask)
-	return nil
 }
 
 // Rights of Landlock, linux/landlock.h.
