@@ -53,7 +53,7 @@ func (s *ProcessSpec) defaultStruct() {
 	l := made(&s.Log)
 	orQuantity(&l.MaxBytes, DefaultLogMaxBytes)
 	or(&made(&s.Strategy).Type, StrategyRecreate)
-	if b := s.Sandbox; b != nil && b.Level == SandboxStrict {
+	if b := s.Sandbox; b != nil && (b.Level == SandboxStrict || b.Level == SandboxIsolated) {
 		or(&b.Seccomp, SeccompDefault)
 		orPointer(&b.Required, true)
 	} else if b != nil && b.Level == SandboxRestricted {

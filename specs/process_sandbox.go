@@ -14,11 +14,7 @@ func (v *processValidator) sandbox() {
 	if b == nil {
 		return
 	}
-	if b.Level == "Isolated" {
-		v.add(field.Forbidden(at.Child("level"), "Isolated "+notYet))
-		return
-	}
-	levels := []string{string(SandboxNone), string(SandboxRestricted), string(SandboxStrict)}
+	levels := []string{string(SandboxNone), string(SandboxRestricted), string(SandboxStrict), string(SandboxIsolated)}
 	if v.required(at.Child("level"), string(b.Level), levels...); !slices.Contains(levels, string(b.Level)) {
 		return
 	}
@@ -50,7 +46,7 @@ func (v *processValidator) nothingBlocked(at *field.Path, b *ProcessSandbox) {
 		"seccomp": b.Seccomp != "", "capabilities": b.Capabilities != nil, "required": b.Required != nil,
 	} {
 		if there {
-			v.add(field.Forbidden(at.Child(name), "level None blocks nothing: write Restricted or Strict"))
+			v.add(field.Forbidden(at.Child(name), "level None blocks nothing: write Restricted, Strict or Isolated"))
 		}
 	}
 }
@@ -73,7 +69,11 @@ func (v *processValidator) sandboxPaths(at *field.Path, paths []string, all stri
 }
 
 func (v *processValidator) sandboxNetwork(at *field.Path, b *ProcessSandbox) {
-	strict := b.Level == SandboxStrict
+	strict, isolated := b.Level == SandboxStrict, b.Level == SandboxIsolated
+	if isolated {
+		v.isolated(at, b)
+		return
+	}
 	if len(b.ConnectTCP) > 0 && !strict {
 		v.add(field.Forbidden(at.Child("connectTCP"), fmt.Sprintf("level %s blocks no connections: write level: Strict", b.Level)))
 		return
@@ -92,6 +92,27 @@ func (v *processValidator) sandboxNetwork(at *field.Path, b *ProcessSandbox) {
 		v.add(field.Forbidden(at.Child("seccomp"), fmt.Sprintf("level %s filters no system calls: write level: Strict", b.Level)))
 	} else if strict {
 		v.oneOf(at.Child("seccomp"), string(b.Seccomp), string(SeccompDefault), string(SeccompUnconfined))
+	}
+}
+
+// isolated refuses what cannot be where nothing outside reaches the process and it reaches nothing but gates.
+func (v *processValidator) isolated(at *field.Path, b *ProcessSandbox) {
+	if len(b.ConnectTCP) > 0 {
+		v.add(field.Forbidden(at.Child("connectTCP"), "level Isolated reaches gates alone, and those always: write level: Strict to connect to more"))
+	}
+	if b.Seccomp != "" && b.Seccomp != SeccompDefault {
+		v.invalid(at.Child("seccomp"), string(b.Seccomp), "level Isolated needs the filter, which keeps unix sockets shut")
+	}
+	if len(v.s.Ports) > 0 {
+		v.add(field.Forbidden(v.spec.Child("ports"), "nothing reaches a process at level Isolated: write level: Strict for one that serves"))
+	}
+	for _, p := range []struct {
+		name  string
+		probe *Probe
+	}{{"startupProbe", v.s.StartupProbe}, {"readinessProbe", v.s.ReadinessProbe}, {"livenessProbe", v.s.LivenessProbe}} {
+		if p.probe != nil && p.probe.Exec == nil {
+			v.add(field.Forbidden(v.spec.Child(p.name), "nothing reaches a process at level Isolated: write exec"))
+		}
 	}
 }
 

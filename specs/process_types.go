@@ -218,6 +218,10 @@ type ProcessSandbox struct {
 	// io_uring, bpf, mounts, namespaces and keys, no signals to and no abstract unix sockets of processes outside. NOT blocked: unix sockets
 	// that have a path, listening.
 	//
+	// Isolated: besides, a network of its own with nothing in it but loopback, and no unix sockets: nothing of the host can be reached. Gates
+	// that listen by TCP when an instance starts can be, at their ports on 127.0.0.1; by which instance a request comes they know without a
+	// token. Nothing reaches it either, so it has no ports, and its probes are commands.
+	//
 	// No level blocks seeing whether a file exists, reading command lines of other processes, and executing what it has written.
 	Level SandboxLevel `json:"level"`
 	// ReadOnlyPaths may be read and executed, a directory with all below it. A relative one starts at the directory of the manifest. Each
@@ -228,7 +232,7 @@ type ProcessSandbox struct {
 	// ConnectTCP are the ports that it may connect to, at any address, at level Strict: that of its gate, for instance.
 	ConnectTCP []int32 `json:"connectTCP,omitempty"`
 	// Seccomp: Default, or Unconfined to leave the filter of system calls out at level Strict, for programs that it breaks. Then UDP,
-	// Multipath TCP, io_uring and namespaces are open.
+	// Multipath TCP, io_uring and namespaces are open. Level Isolated needs the filter.
 	Seccomp SeccompMode `json:"seccomp,omitempty"`
 	// Capabilities that are dropped. Default: all.
 	Capabilities *SandboxCapabilities `json:"capabilities,omitempty"`
@@ -245,6 +249,7 @@ const (
 	SandboxNone       SandboxLevel = "None"
 	SandboxRestricted SandboxLevel = "Restricted"
 	SandboxStrict     SandboxLevel = "Strict"
+	SandboxIsolated   SandboxLevel = "Isolated"
 )
 
 // SeccompMode says whether system calls are filtered.

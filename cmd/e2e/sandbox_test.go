@@ -91,5 +91,63 @@ var _ = Describe("a sandbox", func() {
 			Eventually(func() bool { return alive(pid) }).Should(BeFalse())
 			h.ready()
 		})
+
+		It("lets an Isolated agent reach what a rule allows through its gate, and nothing else, "+who, func() {
+			h := newHost()
+			if ordinary {
+				h.ordinary()
+			}
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(l.Close)
+			u, err := net.ListenPacket("udp", "127.0.0.1:0")
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(u.Close)
+			s, err := net.Listen("unix", filepath.Join(h.dir, "sock"))
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(s.Close)
+			Expect(os.Chmod(filepath.Join(h.dir, "sock"), 0o777)).To(Succeed())
+			h.write("gate.yaml", strings.Join([]string{
+				object("Gate", "front", `listen: {address: "127.0.0.1:0"}`, "durability: Process"),
+				object("Route", "web", "gate: front", "protocol: HTTP", "match: {path: /health}", "backends: [{process: web}]"),
+				object("Route", "other", "gate: front", "protocol: HTTP", "match: {path: /other}", "backends: [{process: web}]"),
+				object("GateRule", "agent", "routes: [web]", "principals: {names: [process/agent]}", "action: Allow"),
+			}, "---\n"))
+			h.write("web.yaml", process("web", []string{"http", "127.0.0.1:$(PORT)"}, "ports: [{name: http}]",
+				"readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"))
+			tries := []string{"$MIRROROS_GATE_FRONT/health", "$MIRROROS_GATE_FRONT/other", "tcp", l.Addr().String(), "udp", u.LocalAddr().String(), "udp", "127.0.0.53:53",
+				"unix", filepath.Join(h.dir, "sock"), "tcp", "192.0.2.1:80"}
+			h.write("agent.yaml", process("agent", append([]string{"reach"}, tries...), "env: [{name: GATE, value: $(MIRROROS_GATE_FRONT)}]", "dependsOn: [{route: web}]",
+				fmt.Sprintf("sandbox: {level: Isolated, readOnlyPaths: [%s]}", bin)))
+			h.start()
+			if !h.whole("agent") {
+				return
+			}
+			got := h.reached("agent", 7)
+			url := h.serving("front")
+			Expect(got[url+"/health"]).To(Equal("status 200"), "known by its door, without a token")
+			Expect(got[url+"/other"]).To(Equal("status 403"), "no rule allows it")
+			for what, why := range got {
+				if !strings.HasPrefix(what, "http") {
+					Expect(why).To(Or(ContainSubstring("refused"), ContainSubstring("not permitted"), ContainSubstring("unreachable"), ContainSubstring("denied")), what)
+				}
+			}
+			Expect(h.must("audit", "query", "-o", "json")).To(ContainSubstring("process/agent"))
+
+			By("killing the operator")
+			id := h.one("agent").Name
+			pid := h.pidOf("agent")
+			h.killOperator()
+			h.ready()
+			Expect(h.pidOf("agent")).To(Equal(pid))
+			h.must("restart", "process/agent")
+			Eventually(func() bool { return alive(pid) }).Should(BeFalse())
+			Eventually(func() int { return strings.Count(h.log1("agent"), url+"/health: status 200") }).Should(Equal(2), "after another operator too")
+
+			By("ending it, which closes its doors")
+			Expect(holding(h.state+"/gate", "door/front/"+id)).To(ContainElement(HaveSuffix("identities.json")))
+			h.must("suspend", "process/agent")
+			Eventually(func() []string { return holding(h.state+"/gate", "door/front/"+id) }).ShouldNot(ContainElement(HaveSuffix("identities.json")))
+		})
 	}
 })

@@ -61,9 +61,14 @@ func same(a, b *os.File) bool {
 	return err == nil && jerr == nil && os.SameFile(i, j)
 }
 
-// keepOnly closes the sockets that an earlier config had and this one has not.
-func (s *listeners) keepOnly(c *proxy.Config) {
+// keepOnly closes the sockets that an earlier config had, or an earlier list of doors, and this one has not.
+func (s *listeners) keepOnly(c *proxy.Config, ids *proxy.Identities) {
 	now := map[string]bool{}
+	if ids != nil {
+		for i := range ids.Doors {
+			now[ids.Doors[i].Listener] = true
+		}
+	}
 	for i := range c.Gates {
 		now[c.Gates[i].Listener] = true
 	}

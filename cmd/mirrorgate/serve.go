@@ -116,13 +116,15 @@ func (g *gate) reload() {
 
 // load takes up what changed in the files.
 func (g *gate) load() {
-	was := g.files.config
+	was, known := g.files.config, g.files.identities
 	err := g.files.load(g.update)
 	if g.files.budgets == nil && g.files.known(ledger.ConfigFile) {
 		g.server.SetLedger(&g.budgets) // there are budgets, and nobody knows which: nothing may pass
 	}
+	if c := g.files.config; c != nil && (c != was || g.files.identities != known) {
+		g.listeners.keepOnly(c, g.files.identities)
+	}
 	if g.files.config != was {
-		g.listeners.keepOnly(g.files.config)
 		g.audit.SetRetention(retention(g.files.config))
 	}
 	text := ""

@@ -22,6 +22,7 @@ type execution struct {
 	joins    []string // files of cgroups to join
 	memory   int64    // RLIMIT_AS; 0 is none
 	sandbox  *sandbox
+	doors    int // descriptor over which the sandbox' listening sockets go, -1 for none
 	user     bool
 	uid, gid int
 	groups   []uint32
@@ -38,13 +39,13 @@ type execution struct {
 // runs has claimed and whoever has claimed runs, at whatever moment the operator dies; and an operator that has made a claim
 // void before anybody took it knows that nobody will run it later. A CLAIM of - is one that was made before. Then this process joins the
 // cgroups, and takes on the limit, the user, the directory, the sandbox that descriptor SFD describes, and the program, which is given the
-// variable NAME with its own pid before TEXT: by that a run is known again that has lost its claim. What fails after the claim is written to
-// FD as "STAGE ERRNO", stage one of join, limit, sandbox, user, dir, exec.
+// variable NAME with its own pid before TEXT: by that a run is known again that has lost its claim. Sockets that it makes for the sandbox
+// go over the socket LFD. What fails after the claim is written to FD as "STAGE ERRNO", stage one of join, limit, sandbox, user, dir, exec.
 func claimAndExec(args []string) int {
 	runtime.LockOSThread() // the user is changed for this thread alone, and it is the one that execs
 	e, ok := parseExec(args)
 	if !ok {
-		say("usage: mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-s SFD] [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
+		say("usage: mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-s SFD [-l LFD]] [-u UID:GID:GROUPS] [-d DIR] [-e FD] [-m NAME=TEXT] CLAIM STARTED -- PATH ARGV0 ARGS…")
 		return 2
 	}
 	if e.errors >= 0 {
@@ -67,7 +68,11 @@ func claimAndExec(args []string) int {
 		}
 	}
 	if e.sandbox != nil {
-		if err := e.sandbox.prepare(); err != 0 {
+		err := e.sandbox.prepare()
+		if err == 0 && e.doors >= 0 {
+			err = e.sandbox.giveAway(e.doors)
+		}
+		if err != 0 {
 			return e.fail("sandbox", err)
 		}
 	}
@@ -171,7 +176,7 @@ func (e *execution) fail(stage string, errno syscall.Errno) int {
 }
 
 func parseExec(args []string) (*execution, bool) {
-	e := &execution{errors: -1}
+	e := &execution{errors: -1, doors: -1}
 	for len(args) > 1 && args[0] != "-" && strings.HasPrefix(args[0], "-") {
 		ok := true
 		switch args[0] {
@@ -184,6 +189,8 @@ func parseExec(args []string) (*execution, bool) {
 			if fd, ok = number(args[1]); ok {
 				e.sandbox, ok = readSandbox(fd)
 			}
+		case "-l":
+			e.doors, ok = number(args[1])
 		case "-a":
 			var err error
 			e.memory, err = strconv.ParseInt(args[1], 10, 64)

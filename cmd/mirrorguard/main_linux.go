@@ -13,7 +13,7 @@
 // It also holds the listening sockets that an operator leaves with it over descriptor 4, and gives them to the next one: whoever
 // connects meanwhile waits instead of being refused. A program that becomes a guardian brings its own along by MIRROROS_SOCKETS.
 //
-//	mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-s SFD] [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…
+//	mirrorguard exec [-j CGROUPFILE]… [-a BYTES] [-s SFD [-l LFD]] [-u UID:GID:GROUPS] [-d DIR] [-e FD] CLAIM STARTED -- PATH ARGV0 ARGS…
 //
 // It claims a run and becomes it: see claimAndExec.
 //

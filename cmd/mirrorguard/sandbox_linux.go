@@ -28,6 +28,7 @@ const (
 // sandbox is what the operator wrote down, in lines of a word and numbers in hexadecimal:
 //
 //	lo                            bring up the loopback of a new network
+//	listen NUMBER                 listen at a port of it (in decimal), and give the socket away
 //	caps MASK                     drop these capabilities
 //	nnp                           set no_new_privs
 //	landlock FILES NET SCOPE      restrict these rights, but for
@@ -40,6 +41,7 @@ type sandbox struct {
 	lines [][]string
 	rules int    // descriptor of the Landlock rules; -1 for none
 	caps  uint64 // to be dropped
+	doors []int  // listening sockets to be given away
 }
 
 // readSandbox reads a description from a descriptor, and closes it.
@@ -62,6 +64,8 @@ func (s *sandbox) prepare() syscall.Errno {
 		switch f[0] {
 		case "lo":
 			err = loopbackUp()
+		case "listen":
+			err = s.listen(f[1])
 		case "caps":
 			s.caps = hexNumber(f, 1)
 			dropBounding(s.caps)
@@ -89,6 +93,51 @@ func (s *sandbox) prepare() syscall.Errno {
 		}
 	}
 	return 0
+}
+
+// listen makes a socket that listens on the loopback of the new network.
+func (s *sandbox) listen(port string) syscall.Errno {
+	n, _ := number(port)
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err == nil {
+		s.doors = append(s.doors, fd)
+		err = syscall.Bind(fd, &syscall.SockaddrInet4{Port: n, Addr: [4]byte{127, 0, 0, 1}})
+	}
+	if err == nil {
+		err = syscall.Listen(fd, syscall.SOMAXCONN)
+	}
+	errno, _ := err.(syscall.Errno)
+	return errno
+}
+
+// giveAway sends the listening sockets over a socket and waits for a byte that says that they are where they belong: an operator that died
+// meanwhile says nothing, and then this run does not begin.
+func (s *sandbox) giveAway(fd int) syscall.Errno {
+	defer syscall.Close(fd)
+	if len(s.doors) == 0 {
+		return 0
+	}
+	err := syscall.Sendmsg(fd, []byte{1}, syscall.UnixRights(s.doors...), nil, 0)
+	for _, d := range s.doors {
+		syscall.Close(d)
+	}
+	if err != nil {
+		return err.(syscall.Errno)
+	}
+	var b [1]byte
+	for {
+		n, err := syscall.Read(fd, b[:])
+		if err == syscall.EINTR {
+			continue
+		}
+		if err != nil {
+			return err.(syscall.Errno)
+		}
+		if n != 1 {
+			return syscall.EPIPE
+		}
+		return 0
+	}
 }
 
 // allowPath adds a rule. The kernel's struct is packed: a 64 bit number and a 32 bit descriptor.

@@ -15,6 +15,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"mirroros.dev/mirroros/controllers/gate/proxy"
+	"mirroros.dev/mirroros/controllers/gate/sockets"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -272,6 +273,9 @@ func (o *observed) wanted() map[string]string {
 			address = "unix:" + filepath.Join(o.RunDir, u)
 		}
 		out[gateListener(g.Name)] = address
+	}
+	for _, d := range o.doors() {
+		out[d.Listener] = sockets.Door
 	}
 	for _, s := range o.services() {
 		out[serviceListener(s)] = net.JoinHostPort(specs.DefaultHost, strconv.Itoa(int(s.port.ServicePort)))

@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -54,6 +55,10 @@ type Sockets interface {
 	// Ensure makes the sockets that are wanted, by name, each at an IP address and port or at unix:PATH, and closes the others. It answers
 	// where each is, and why one is not.
 	Ensure(wanted map[string]string) (bound, faults map[string]string)
+	// Names of all, Admit takes one that was made elsewhere, which stays until Settle and then as long as it is wanted.
+	Names() []string
+	Admit(name string, f *os.File) error
+	Settle(name string)
 }
 
 // Line is the way to the gates.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -37,6 +38,7 @@ type world struct {
 	leaving  []string
 	taken    map[string]string // addresses that somebody else has
 	wanted   map[string]string
+	admitted map[string]bool
 	reloads  int
 	live     []Workload
 	events   []string
@@ -46,7 +48,7 @@ type world struct {
 }
 
 func newWorld() *world {
-	w := &world{client: reconciletest.TempClient(GinkgoTB()), dir: GinkgoT().TempDir(), now: time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)}
+	w := &world{admitted: map[string]bool{}, client: reconciletest.TempClient(GinkgoTB()), dir: GinkgoT().TempDir(), now: time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)}
 	w.open()
 	return w
 }
@@ -80,6 +82,15 @@ func (w *world) reconcile() reconcile.Result {
 func (w *world) Event(o specs.Object, _, reason, message string) {
 	w.events = append(w.events, fmt.Sprintf("%s %s: %s", o.GetName(), reason, message))
 }
+
+func (w *world) Names() []string { return slices.Sorted(maps.Keys(w.admitted)) }
+
+func (w *world) Admit(name string, f *os.File) error {
+	w.admitted[name] = true
+	return f.Close()
+}
+
+func (w *world) Settle(string) {}
 
 func (w *world) Ensure(wanted map[string]string) (bound, faults map[string]string) {
 	w.wanted, bound, faults = maps.Clone(wanted), map[string]string{}, map[string]string{}

@@ -26,6 +26,9 @@ func (o *observed) identities() proxy.Identities {
 		}
 	}
 	slices.SortFunc(out.Tokens, func(a, b proxy.TokenEntry) int { return cmp.Compare(a.ID, b.ID) })
+	if out.Doors = o.doors(); len(out.Doors) > 0 {
+		out.Workloads = o.Workloads
+	}
 	for _, g := range o.Config.Gates {
 		if g.PeerCredentials {
 			out.Workloads = o.Workloads

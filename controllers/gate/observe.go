@@ -31,7 +31,8 @@ func (r *Reconciler) read() ([]token, error) {
 
 // observe gathers all that decide may know. It changes nothing but what is remembered of tokens whose instances were seen.
 func (r *Reconciler) observe() *observed {
-	o := &observed{Now: r.o.Now(), RunDir: r.o.RunDir, SystemWanted: systemProcess(r.o.StateDir, r.o.RunDir), Running: r.o.Line.Running()}
+	o := &observed{Now: r.o.Now(), RunDir: r.o.RunDir, SystemWanted: systemProcess(r.o.StateDir, r.o.RunDir), Running: r.o.Line.Running(),
+		Sockets: r.o.Sockets.Names()}
 	o.Gates = declared(reconcile.List[*specs.Gate](r.o.Client))
 	o.Routes = declared(reconcile.List[*specs.Route](r.o.Client))
 	o.Rules = declared(reconcile.List[*specs.GateRule](r.o.Client))

@@ -33,6 +33,8 @@ type observed struct {
 	Bound  map[string]string
 	Faults map[string]string
 	Wanted map[string]string
+	// Sockets are the names of all that are held.
+	Sockets []string
 	// Ensured is when they were asked for last.
 	Ensured time.Time
 

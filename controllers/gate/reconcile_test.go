@@ -38,6 +38,25 @@ var _ = Describe("reconciling the data plane", func() {
 		DeferCleanup(calls.Wait)
 	}
 
+	It("tells of the doors of instances that live, and wants no others", func() {
+		w.serves = true
+		w.put(aGate("front"), aProcess("model"))
+		w.serve("model", "model-h-0", 20001, true)
+		null, err := os.Open(os.DevNull)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.Admit("door/front/model-h-0", null)).To(Succeed())
+		w.admitted["door/front/gone-h-0"] = true
+		w.live = []Workload{{Instance: "model-h-0", Process: "model", PID: 7}}
+		w.reconcile()
+		Expect(w.wanted).To(And(HaveKeyWithValue("door/front/model-h-0", "door"), Not(HaveKey("door/front/gone-h-0"))))
+		Expect(w.docs.identities.Doors).To(Equal([]proxy.DoorEntry{{Listener: "door/front/model-h-0", Gate: "front", Instance: "model-h-0"}}))
+		Expect(w.docs.identities.Workloads).To(ContainElement(HaveField("Instance", "model-h-0")), "by which the gate knows as whom it calls")
+		w.live = nil
+		w.reconcile()
+		Expect(w.wanted).NotTo(HaveKey("door/front/model-h-0"))
+		Expect(w.docs.identities.Doors).To(BeEmpty())
+	})
+
 	It("brings it up, and then does nothing", func() {
 		w.serves = true
 		w.put(aGate("front"), aProcess("model"), aRoute("chat", "model"), aRule("all"), aPrincipal("coder"))

@@ -1,8 +1,12 @@
 package process
 
 import (
+	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
 	"mirroros.dev/mirroros/controllers/process/runner"
@@ -29,6 +33,10 @@ func (v *resolver) confine(s subject, res *resolved, log string) (confined, *fau
 	o := sandbox.Options{Level: level, Unconfined: b.Seccomp == specs.SeccompUnconfined, Root: isRoot(res)}
 	for _, n := range b.ConnectTCP {
 		o.ConnectTCP = append(o.ConnectTCP, int(n))
+	}
+	var gates []string
+	if level >= sandbox.Isolated {
+		gates, o.Listen = doorsOf(s.gate)
 	}
 	if b.Capabilities != nil {
 		o.Keep = kept(b.Capabilities.Drop)
@@ -64,8 +72,37 @@ func (v *resolver) confine(s subject, res *resolved, log string) (confined, *fau
 		return confined{}, unconfinable("", "the level "+string(b.Level)+" cannot be had on this host: "+strings.Join(plan.Missing, "; ")+
 			"; write required: false to run it with less")
 	}
-	return confined{&runner.Sandbox{Text: plan.Text, NewNet: plan.NewNet, NewUser: plan.NewUser},
-		strings.Join(append(plan.Missing, plan.Weaker...), "; ")}, nil
+	box := &runner.Sandbox{Text: plan.Text, NewNet: plan.NewNet, NewUser: plan.NewUser}
+	if len(gates) > 0 && plan.NewNet {
+		box.Doors = func(files []*os.File) error {
+			doors := map[string]*os.File{}
+			for i, f := range files[:min(len(files), len(gates))] {
+				doors[gates[i]] = f
+			}
+			return s.gate.Admit(s.id, doors)
+		}
+	}
+	return confined{box, strings.Join(append(plan.Missing, plan.Weaker...), "; ")}, nil
+}
+
+// doorsOf are the gates that can listen within the network of an instance, by name, and their ports: at most as many as fit, and of two
+// at one port the first.
+func doorsOf(g Gate) (gates []string, ports []int) {
+	if g == nil {
+		return nil, nil
+	}
+	const most = 60
+	all := g.Gates()
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		u, err := url.Parse(all[name])
+		if err != nil {
+			continue
+		}
+		if port, err := strconv.Atoi(u.Port()); err == nil && !slices.Contains(ports, port) && len(ports) < most {
+			gates, ports = append(gates, name), append(ports, port)
+		}
+	}
+	return gates, ports
 }
 
 // unconfinable is a fault of the sandbox; path is the file that may mend it.

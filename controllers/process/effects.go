@@ -48,6 +48,10 @@ type Gate interface {
 	// answers the path. TokenFile is that path.
 	Begin(instance, principal string, uid, gid int) (file string, err error)
 	TokenFile(instance string) string
+	// Admit takes the sockets at which gates are to listen within the network of an instance that is about to start, by gate, and answers
+	// when they are kept. Admitted tells that the start is over, well or not.
+	Admit(instance string, doors map[string]*os.File) error
+	Admitted(instance string)
 	// Settle waits until what was given is in force at every gate that answers, or until ctx ends.
 	Settle(ctx context.Context) error
 	// InstanceToken makes a further token of an instance that is about to start; ttl 0 is as long as its principal may have one.

@@ -3,6 +3,7 @@ package process
 import (
 	"context"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -99,12 +100,26 @@ func planReady(v plan.View, rt *specs.Route) bool {
 	return false
 }
 
+// insideOnly are the addresses of gates as an isolated instance reaches them: at their ports of its own loopback, by TCP alone.
+func insideOnly(gates map[string]string) map[string]string {
+	out := map[string]string{}
+	for name, address := range gates {
+		if u, err := url.Parse(address); err == nil && u.Port() != "" {
+			out[name] = "http://" + net.JoinHostPort(specs.DefaultHost, u.Port())
+		}
+	}
+	return out
+}
+
 // gateVariables adds what an instance needs at the gates: their addresses, its token file, and where to reach other hosts.
 func (v *resolver) gateVariables(env *variables, s subject) *fault {
 	if s.gate == nil {
 		return nil
 	}
 	gates := s.gate.Gates()
+	if b := s.process.Spec.Sandbox; b != nil && b.Level == specs.SandboxIsolated {
+		gates = insideOnly(gates)
+	}
 	for name, address := range gates {
 		env.set(specs.GateVariable(name), address, false)
 	}

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -35,8 +36,11 @@ func (g *fakeGate) Gates() map[string]string {
 	return map[string]string{"front": g.address}
 }
 
-func (g *fakeGate) RouteReady(name string) bool      { return g.ready[name] }
-func (g *fakeGate) Served(process string) bool       { return g.served[process] }
+func (g *fakeGate) RouteReady(name string) bool             { return g.ready[name] }
+func (g *fakeGate) Served(process string) bool              { return g.served[process] }
+func (g *fakeGate) Admit(string, map[string]*os.File) error { return nil }
+func (g *fakeGate) Admitted(string)                         {}
+
 func (g *fakeGate) TokenFile(instance string) string { return "/run/tokens/" + instance }
 
 func (g *fakeGate) Drain(ctx context.Context, addresses []string) {

@@ -77,6 +77,9 @@ func (r *Reconciler) run(im *instanceMemory, a action, s subject, res *resolved,
 		return f
 	}
 	n.Degraded = box.degraded
+	if box.sandbox != nil && box.sandbox.Doors != nil {
+		defer s.gate.Admitted(im.id)
+	}
 	ri, err := r.runtime.Start(runner.Spec{ID: im.id, Owner: o.Name, Hash: o.Hash, Attempt: a.Attempt, Note: n.encode(),
 		Path: res.Path, Argv: res.Argv, Env: res.Env, Dir: res.Dir, Credential: res.Credential,
 		Limits: limitsOf(&o.Process.Spec), Sandbox: box.sandbox, Output: out.Fd()})

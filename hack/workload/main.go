@@ -11,7 +11,7 @@
 //	workload reload                   says reloaded on SIGHUP
 //	workload talk ADDR                serves TCP: says back what it hears, or has its say first
 //	workload stream ADDR              serves HTTP/2 without TLS, in streams of messages as gRPC has them
-//	workload reach PATH|NET ADDR…     opens files and connects to addresses, and says of each whether it could
+//	workload reach PATH|URL|NET ADDR… opens files, asks URLs and connects to addresses, and says of each whether it could; $NAME is a variable
 //	workload hog MIB                  uses memory, says so and waits
 //	workload bomb                     forks twice for ever, each time in a session of its own
 //	workload hear SOCKET              connects to a socket of packets and says how much comes before its end
@@ -25,6 +25,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -141,21 +142,32 @@ func environment(args []string) {
 }
 
 func reach(args []string) {
-	for len(args) > 0 {
-		what, err := args[0], error(nil)
+	for len(args) > 1 { // the last is what main adds
+		what, err := os.ExpandEnv(args[0]), error(nil)
 		if what[0] == '/' {
 			_, err = os.ReadFile(what)
 			args = args[1:]
+		} else if args = args[1:]; strings.HasPrefix(what, "http") {
+			err = get(what)
 		} else {
 			var c net.Conn
-			if c, err = net.DialTimeout(args[0], args[1], time.Second); err == nil {
+			if c, err = net.DialTimeout(what, args[0], time.Second); err == nil {
 				_ = c.Close()
 			}
-			what, args = args[0]+" "+args[1], args[2:]
+			what, args = what+" "+args[0], args[1:]
 		}
 		fmt.Printf("reach %s: %v\n", what, err)
 	}
 	wait(syscall.SIGTERM)
+}
+
+func get(url string) error {
+	r, err := http.Get(url)
+	if err == nil {
+		_ = r.Body.Close()
+		err = fmt.Errorf("status %d", r.StatusCode)
+	}
+	return err
 }
 
 func hog(args []string) {

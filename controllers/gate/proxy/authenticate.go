@@ -16,6 +16,8 @@ type PeerProcess struct {
 	// there is none.
 	Cgroup          string
 	CgroupID, Inode uint64
+	// Instance that it is of, where the listener tells: a door.
+	Instance string
 }
 
 // maxToken is the longest token that is looked at.
@@ -76,8 +78,9 @@ func wellFormed(s string) bool {
 	return true
 }
 
-// authenticate is stage 2: it finds who asks. peer is asked only where the gate takes peer credentials and no token came.
-func (g *gate) authenticate(ids *identities, h http.Header, now time.Time, peer func() *PeerProcess) (*caller, *refusal) {
+// authenticate is stage 2: it finds who asks. peer is asked only where no token came and the gate takes peer credentials, or the connection
+// came by the door of an instance.
+func (g *gate) authenticate(ids *identities, h http.Header, now time.Time, door string, peer func() *PeerProcess) (*caller, *refusal) {
 	text, bad := credentials(h)
 	if bad != nil {
 		return nil, bad
@@ -85,7 +88,7 @@ func (g *gate) authenticate(ids *identities, h http.Header, now time.Time, peer 
 	if text != "" {
 		return g.byToken(ids, text, now)
 	}
-	if g.PeerCredentials {
+	if g.PeerCredentials || door != "" {
 		if p := peer(); p != nil {
 			if w := ids.workload(p); w != nil {
 				return ids.caller(w.Principal, nil, w.Instance)

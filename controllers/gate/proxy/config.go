@@ -183,6 +183,15 @@ type Identities struct {
 	Principals []PrincipalEntry `json:"principals"`
 	Tokens     []TokenEntry     `json:"tokens,omitempty"`
 	Workloads  []WorkloadEntry  `json:"workloads,omitempty"`
+	Doors      []DoorEntry      `json:"doors,omitempty"`
+}
+
+// DoorEntry is a listener of a gate within the network of one instance, which nobody else can reach: who comes by it is that instance.
+type DoorEntry struct {
+	// Listener by the name of its socket.
+	Listener string `json:"listener"`
+	Gate     string `json:"gate"`
+	Instance string `json:"instance"`
 }
 
 // PrincipalEntry is one identity.

@@ -13,6 +13,7 @@ import (
 // conns are the connections of one gate.
 type conns struct {
 	most    int
+	door    string // the instance in whose network the listener is; empty for none
 	closing atomic.Bool
 
 	mu   sync.Mutex
@@ -132,15 +133,33 @@ func (cs *conns) wait() {
 // peer is the process at the other end of the connection of a request, or nil.
 func (x *exchange) peer() *PeerProcess {
 	c, _ := x.r.Context().Value(connKey{}).(*conn)
-	if c == nil || x.server.o.Peer == nil {
+	switch {
+	case c == nil:
+		return nil
+	case c.gate.conns.door != "":
+		return &PeerProcess{Instance: c.gate.conns.door}
+	case x.server.o.Peer == nil:
 		return nil
 	}
 	c.once.Do(func() { c.peer = x.server.o.Peer(c.Conn.Conn) })
 	return c.peer
 }
 
+// door is the instance by whose door a request came; empty for none.
+func (x *exchange) door() string {
+	if c, _ := x.r.Context().Value(connKey{}).(*conn); c != nil {
+		return c.gate.conns.door
+	}
+	return ""
+}
+
 // peerName is where a request comes from, for the record and for conditions.
-func (x *exchange) peerName() string { return peerName(x.r.RemoteAddr) }
+func (x *exchange) peerName() string {
+	if door := x.door(); door != "" {
+		return door
+	}
+	return peerName(x.r.RemoteAddr)
+}
 
 func peerName(address string) string {
 	if address == "@" || address == "" {

@@ -102,7 +102,7 @@ func (x *exchange) serve(running int64) *refusal {
 	}
 	x.ended(1)
 	var bad *refusal
-	if x.caller, bad = x.gate.authenticate(x.view.identities, x.r.Header, x.began, x.peer); bad != nil {
+	if x.caller, bad = x.gate.authenticate(x.view.identities, x.r.Header, x.began, x.door(), x.peer); bad != nil {
 		return bad
 	}
 	x.active.add(x)

@@ -21,6 +21,7 @@ type front interface {
 type frontKind struct {
 	gate    string // by name; or
 	raw     bool   // of a gate: its route is of TCP
+	door    string // of a gate: in the network of this instance
 	service string // by name, with
 	speaks  string // this protocol
 	ready   string // to these endpoints
@@ -42,6 +43,11 @@ func (v *View) fronts() map[string]frontKind {
 	for _, p := range v.config.Services {
 		out[p.Listener] = frontKind{service: p.Name, speaks: p.Protocol, ready: p.Endpoints}
 	}
+	for _, d := range v.identities.doors {
+		if g := v.gates[d.Gate]; g != nil && g.raw == nil && v.identities.instances[d.Instance] != nil {
+			out[d.Listener] = frontKind{gate: d.Gate, door: d.Instance}
+		}
+	}
 	return out
 }
 
@@ -51,7 +57,7 @@ func (s *Server) open(listener string, k frontKind, l net.Listener) (front, erro
 	case k.raw:
 		return s.serveRaw(k.gate, listener, l), nil
 	case k.gate != "":
-		return s.serveGate(k.gate, listener, l), nil
+		return s.serveGate(k.gate, listener, k.door, l), nil
 	}
 	client, ok := s.o.Client.(*upstream.Client)
 	if !ok {

@@ -44,10 +44,10 @@ func (s *Server) newGate(name string) *gateServer {
 	return &gateServer{Server: s, server: s, name: name, log: s.o.Log.WithName("gate"), counters: s.metrics.gate(name), served: make(chan struct{})}
 }
 
-func (s *Server) serveGate(name, listener string, l net.Listener) *gateServer {
+func (s *Server) serveGate(name, listener, door string, l net.Listener) *gateServer {
 	g := s.newGate(name)
 	g.listener, g.l = listener, l
-	g.conns.most = maxConnections
+	g.conns.most, g.conns.door = maxConnections, door
 	g.http = &http.Server{
 		Handler: http.HandlerFunc(g.handle), ReadHeaderTimeout: headPatience, IdleTimeout: idlePatience, MaxHeaderBytes: maxHead, DisableGeneralOptionsHandler: true,
 		ConnState: g.conns.changed, ErrorLog: log.New(logWriter{g.log}, "", 0),

@@ -17,6 +17,7 @@ type identities struct {
 	numbers    map[uint64]*WorkloadEntry // by the number of the cgroup
 	pids       map[int][]*WorkloadEntry
 	instances  map[string]*WorkloadEntry
+	doors      []DoorEntry
 }
 
 type token struct {
@@ -32,7 +33,7 @@ func compileIdentities(ids *Identities) (*identities, error) {
 	x := &identities{
 		number: ids.Number, principals: make(map[string]*PrincipalEntry, len(ids.Principals)), tokens: make(map[[sha256.Size]byte]*token, len(ids.Tokens)),
 		byID: make(map[string]*token, len(ids.Tokens)), cgroups: map[string]*WorkloadEntry{}, numbers: map[uint64]*WorkloadEntry{}, pids: map[int][]*WorkloadEntry{},
-		instances: map[string]*WorkloadEntry{},
+		instances: map[string]*WorkloadEntry{}, doors: ids.Doors,
 	}
 	for i := range ids.Principals {
 		p := &ids.Principals[i]
@@ -86,8 +87,12 @@ func (x *identities) still(c *caller, now time.Time) bool {
 	return true
 }
 
-// workload finds the instance that a process is of: by its cgroup, else by its pid and inode; a pid alone is nobody.
+// workload finds the instance that a process is of: by the door that it came by, else by its cgroup, else by its pid and inode; a pid alone is
+// nobody.
 func (x *identities) workload(p *PeerProcess) *WorkloadEntry {
+	if p.Instance != "" {
+		return x.instances[p.Instance]
+	}
 	if w := x.cgroups[p.Cgroup]; w != nil && p.Cgroup != "" {
 		return w
 	}

@@ -94,7 +94,7 @@ func (g *rawServer) take(c net.Conn) {
 
 func (g *rawServer) pass(x *exchange, c net.Conn) *refusal {
 	var bad *refusal
-	x.caller, bad = x.gate.authenticate(x.view.identities, nil, x.began, func() *PeerProcess {
+	x.caller, bad = x.gate.authenticate(x.view.identities, nil, x.began, "", func() *PeerProcess {
 		if g.o.Peer == nil {
 			return nil
 		}

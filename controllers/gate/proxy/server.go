@@ -188,8 +188,12 @@ func (v *View) stopped() (out []control.Stopped) {
 	return out
 }
 
-// wanted are the names of the listeners that a view needs.
-func (v *View) wanted() []string { return slices.Sorted(maps.Keys(v.fronts())) }
+// wanted are the names of the listeners that a view needs; a door may be gone with its instance.
+func (v *View) wanted() []string {
+	all := v.fronts()
+	maps.DeleteFunc(all, func(_ string, k frontKind) bool { return k.door != "" })
+	return slices.Sorted(maps.Keys(all))
+}
 
 // Listen gives the server a listener by name, instead of one of that name that it had: that is closed, and connections that came by it go
 // on. What serves it begins when the config has it. The server closes it when it drains, or when the config has it no more.

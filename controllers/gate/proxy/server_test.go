@@ -132,6 +132,59 @@ var _ = Describe("Identities", func() {
 		Expect(asks(proxy.PeerProcess{PID: 99, Cgroup: "/a-1"}, "Bearer wrong")).To(Equal(" UnknownToken"), "wrong credentials are not made good by right ones")
 	})
 
+	It("know an instance by its door, without a token, and close the door when it is gone", func() {
+		m := newModel(answers)
+		w := newWorld(m.address(), func(w *world) {
+			w.who.Workloads = []proxy.WorkloadEntry{{Instance: "a-1", Principal: "coder", PID: 7}, {Instance: "b-1", Principal: "scout", PID: 8}}
+			w.who.Doors = []proxy.DoorEntry{{Listener: "door/a", Gate: w.gate().Name, Instance: "a-1"}, {Listener: "door/b", Gate: w.gate().Name, Instance: "b-1"},
+				{Listener: "door/c", Gate: w.gate().Name, Instance: "c-1"}, {Listener: "door/d", Gate: "none", Instance: "a-1"}}
+		})
+		s := proxy.New(proxy.Options{Audit: w.book, Client: &upstream.Client{}})
+		Expect(s.Update(w.config, w.ready, w.who)).To(Succeed())
+		listeners := map[string]net.Listener{}
+		for _, name := range []string{"front", "door/a", "door/b", "door/c", "door/d"} {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			Expect(err).NotTo(HaveOccurred())
+			DeferCleanup(func() { _ = l.Close() }) // the server's, but for those of nobody
+			listeners[name] = l
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		served := make(chan error, 1)
+		go func() { served <- s.Serve(ctx, listeners) }()
+		DeferCleanup(func() {
+			stop()
+			Eventually(served).Should(Receive())
+		})
+		asks := func(name string, headers ...string) string {
+			req := w.request("POST", chatPath, chat)
+			req.URL.Host, req.Host = listeners[name].Addr().String(), ""
+			req.Header.Del("Authorization")
+			for _, h := range headers {
+				req.Header.Set("Authorization", h)
+			}
+			resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 300 * time.Millisecond}).Do(req)
+			if err != nil {
+				return "nobody"
+			}
+			defer resp.Body.Close()
+			r := w.book.of(resp.Header.Get("X-MirrorGate-Request-Id"))[0]
+			return r.Instance + " " + r.Reason
+		}
+		Expect(asks("door/a")).To(Equal("a-1 RuleAllowed"))
+		Expect(asks("door/b")).To(Equal("b-1 NoRule"))
+		Expect(asks("door/a", "Bearer wrong")).To(Equal(" UnknownToken"))
+		Expect(asks("front")).To(Equal(" NoCredentials"))
+		Expect(asks("door/c")).To(Equal("nobody"), "there is no such instance")
+		Expect(asks("door/d")).To(Equal("nobody"), "there is no such gate")
+		Expect(s.Running().Missing).To(BeEmpty())
+		less := *w.who
+		less.Doors = nil
+		less.Number++
+		Expect(s.Update(nil, nil, &less)).To(Succeed())
+		Eventually(func() string { return asks("door/a") }).Should(Equal("nobody"))
+		Expect(asks("front")).To(Equal(" NoCredentials"))
+	})
+
 	It("have a name for those who bring nothing, where the gate takes them", func() {
 		m := newModel(answers)
 		w := newWorld(m.address(), func(w *world) {

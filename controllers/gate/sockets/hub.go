@@ -1,6 +1,7 @@
 package sockets
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -49,7 +50,12 @@ type socket struct {
 	bound string
 	// fresh: it was made by this hub, and no gate has it.
 	fresh bool
+	// pinned: it stays also when nobody wants it yet.
+	pinned bool
 }
+
+// Door as a wanted address: a socket that was given to Admit, or came back; the hub cannot make it.
+const Door = "door"
 
 // Open makes a hub over the sockets that were kept.
 func Open(o Options) *Hub {
@@ -97,7 +103,7 @@ func (h *Hub) Ensure(wanted map[string]string) (bound, faults map[string]string)
 		}
 	}
 	for name := range h.held {
-		if _, ok := wanted[name]; !ok {
+		if _, ok := wanted[name]; !ok && !h.held[name].pinned {
 			h.drop(name)
 		}
 	}
@@ -111,7 +117,10 @@ func (h *Hub) Ensure(wanted map[string]string) (bound, faults map[string]string)
 // ensure sees to one socket, and tells whether it is another than before. The lock is held.
 func (h *Hub) ensure(name, want string) (made bool, err error) {
 	old := h.held[name]
-	if old != nil && matches(old.bound, want) {
+	if want == Door && old == nil {
+		return false, errors.New("it is gone; it comes with the next start of its instance")
+	}
+	if old != nil && (want == Door || matches(old.bound, want)) {
 		return false, nil
 	}
 	if old == nil && len(h.held) >= h.o.Max {
@@ -144,6 +153,35 @@ func (h *Hub) unused(want string) string {
 		}
 	}
 	return ""
+}
+
+// Admit takes a socket that was made elsewhere, under a name, and passes it to the gates. It stays until Settle, and then as long as it is
+// wanted, as a Door.
+func (h *Hub) Admit(name string, f *os.File) error {
+	at, err := address(f)
+	if err != nil {
+		f.Close()
+		return err
+	}
+	h.mu.Lock()
+	if h.held[name] == nil && len(h.held) >= h.o.Max {
+		h.mu.Unlock()
+		f.Close()
+		return fmt.Errorf("there are %d sockets, and no more are held", h.o.Max)
+	}
+	h.hold(name, &socket{file: f, bound: at, fresh: true, pinned: true})
+	h.mu.Unlock()
+	h.o.Pass(name)
+	return nil
+}
+
+// Settle ends what Admit began: from now on a socket stays only as long as it is wanted.
+func (h *Hub) Settle(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s := h.held[name]; s != nil {
+		s.pinned = false
+	}
 }
 
 // hold has a socket under a name, instead of what was there, and leaves a copy with the keeper. The lock is held.
@@ -234,7 +272,7 @@ func (h *Hub) take(name string, f *os.File) bool {
 		return false
 	}
 	want, known := h.wanted[name]
-	if h.wanted != nil && (!known || !matches(at, want)) {
+	if h.wanted != nil && (!known || want != Door && !matches(at, want)) {
 		return false
 	}
 	if s := h.held[name]; s != nil && (!s.fresh || s.bound == at) {

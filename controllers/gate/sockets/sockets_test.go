@@ -109,6 +109,31 @@ var _ = Describe("a hub", Serial, func() {
 		return faults["a"]
 	}
 
+	It("takes a door that was made elsewhere, keeps it until its start is over and then as long as it is wanted, and never makes one", func() {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		f, err := l.(*net.TCPListener).File()
+		Expect(err).NotTo(HaveOccurred())
+		at := l.Addr().String()
+		Expect(l.Close()).To(Succeed())
+		Expect(h.Admit("door", f)).To(Succeed())
+		Expect(passed).To(Equal([]string{"door"}))
+		ensure(map[string]string{"a": "127.0.0.1:0"})
+		Expect(h.Names()).To(ContainElement("door"), "its instance is about to start")
+		h.Settle("door")
+		Expect(ensure(map[string]string{"door": sockets.Door})).To(HaveKeyWithValue("door", at))
+		Expect(answers(at)).To(Succeed())
+		h.Close()
+		open()
+		Expect(ensure(map[string]string{"door": sockets.Door})).To(HaveKeyWithValue("door", at), "the keeper had it")
+		ensure(map[string]string{})
+		Expect(answers(at)).To(MatchError(syscall.ECONNREFUSED))
+		Expect(k.kept).To(BeEmpty())
+		_, faults := h.Ensure(map[string]string{"door": sockets.Door})
+		Expect(faults["door"]).To(ContainSubstring("next start"))
+		Expect(h.Admit("none", os.NewFile(^uintptr(0), "none"))).NotTo(Succeed())
+	})
+
 	It("makes what is wanted, once, and drops what is not", func() {
 		wanted := map[string]string{"a": "127.0.0.1:0", "b": "[::1]:0", "c": "unix:" + dir + "/c"}
 		bound := ensure(wanted)

@@ -21,6 +21,7 @@ import (
 //	facts     write what it inherited       fork     start a child that waits, in this session
 //	daemon    start a child that waits in a session of its own, write its pid
 //	hog:N     use N MiB of memory           threads:N  start up to N processes that wait, say how many
+//	read:PATH read a file, say how it went  dial:PORT  connect to a port of 127.0.0.1, say how it went
 //	spin:N    use the processor for N ms, say how long it took in all
 //	bomb      fork twice for ever, each time in a session of its own
 //	cwd       write the working directory   env      write the environment
@@ -46,6 +47,15 @@ func child(script string) {
 			facts()
 		case "fork", "daemon":
 			spawn(verb == "daemon")
+		case "read":
+			_, err := os.ReadFile(arg)
+			fmt.Println("read", err)
+		case "dial":
+			fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+			if err == nil {
+				err = syscall.Connect(fd, &syscall.SockaddrInet4{Port: n, Addr: [4]byte{127, 0, 0, 1}})
+			}
+			fmt.Println("dialled", err)
 		case "hog":
 			hog(n)
 		case "threads":

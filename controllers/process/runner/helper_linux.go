@@ -59,24 +59,80 @@ func (r *Runner) forkHelped(s Spec, words []string, attr *syscall.ProcAttr) (int
 		args = append(args, "-s", "4")
 		s.Sandbox.clone(attr.Sys)
 	}
+	var doors [2]int
+	open := s.Sandbox != nil && s.Sandbox.Doors != nil
+	if open {
+		var err error
+		if doors, err = unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0); err != nil {
+			return 0, fmt.Errorf("cannot start %q: %w", s.ID, err)
+		}
+		defer unix.Close(doors[0])
+		attr.Files = append(attr.Files, uintptr(doors[1]))
+		args = append(args, "-l", "5")
+	}
 	if c := s.Credential; c != nil {
 		args = append(args, "-u", userWord(c))
 	}
 	args = append(append(append(args, words...), "--", s.Path), s.Argv...)
 	pid, err := fork(r.o.Guard, args, attr)
 	unix.Close(pipe[1])
+	if open {
+		unix.Close(doors[1])
+	}
 	if errors.Is(err, unix.E2BIG) {
 		return 0, explain(s, "", err)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("cannot start %q: cannot execute mirrorguard %q: %v", s.ID, r.o.Guard, err)
 	}
+	var shut error
+	if open {
+		shut = takeDoors(doors[0], s.Sandbox.Doors)
+		unix.Shutdown(doors[0], unix.SHUT_RDWR) // who was not answered waits no longer
+	}
 	if err := hear(s, pipe[0]); err != nil {
+		if shut != nil {
+			err = fmt.Errorf("cannot start %q: its sockets are not where they belong: %w", s.ID, shut)
+		}
 		awaitEnd(*attr.Sys.PidFD)
 		unix.Close(*attr.Sys.PidFD)
 		return 0, err
 	}
 	return pid, nil
+}
+
+// takeDoors receives the sockets that the helper has made, and answers when they are where they belong. A helper that failed sends none,
+// and says why elsewhere.
+func takeDoors(fd int, doors func([]*os.File) error) error {
+	const most = 64
+	var b [1]byte
+	rights := make([]byte, unix.CmsgSpace(4*most))
+	n, rn, _, _, err := unix.Recvmsg(fd, b[:], rights, unix.MSG_CMSG_CLOEXEC)
+	for err == unix.EINTR {
+		n, rn, _, _, err = unix.Recvmsg(fd, b[:], rights, unix.MSG_CMSG_CLOEXEC)
+	}
+	if err != nil || n == 0 {
+		return err
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:rn])
+	if err != nil {
+		return err
+	}
+	var files []*os.File
+	for i := range messages {
+		fds, err := unix.ParseUnixRights(&messages[i])
+		if err != nil {
+			return err
+		}
+		for _, fd := range fds {
+			files = append(files, os.NewFile(uintptr(fd), "door"))
+		}
+	}
+	if err := doors(files); err != nil {
+		return err
+	}
+	_, err = unix.Write(fd, b[:])
+	return err
 }
 
 // clone has the helper begin in the namespaces of its sandbox.

@@ -2,6 +2,7 @@ package runner
 
 import (
 	"errors"
+	"os"
 	"syscall"
 	"time"
 
@@ -77,6 +78,9 @@ type Sandbox struct {
 	Text []byte
 	// NewNet: in a network namespace of its own, of the host's or, with NewUser, of a new user namespace.
 	NewNet, NewUser bool
+	// Doors is given the sockets that Text has it listen at, in that order, before the program begins; they are its own then. On an error
+	// the program does not begin. Needed when there are any.
+	Doors func([]*os.File) error
 }
 
 // Instance is one run as the runner knows it now.

@@ -37,6 +37,8 @@ type Options struct {
 	ReadOnly, ReadWrite, Append []string
 	// ConnectTCP are the ports that connections may be made to, at Strict.
 	ConnectTCP []int
+	// Listen are ports of the loopback of its own network, at Isolated, at which the helper listens for somebody outside.
+	Listen []int
 	// Unconfined: without seccomp.
 	Unconfined bool
 	// Keep are the capabilities that are not dropped, a bit for each by its number; of a program that is not root's there are none.
@@ -76,7 +78,7 @@ func (h *Host) Compile(o Options) (*Plan, error) {
 	}
 	var b strings.Builder
 	if o.Level >= Isolated {
-		h.isolate(p, &b)
+		h.isolate(p, &b, o.Listen)
 	}
 	if o.Root && o.Keep != 0 {
 		p.Weaker = append(p.Weaker, "it runs as root and keeps capabilities, which open much of what is blocked for others")
@@ -101,7 +103,7 @@ func (h *Host) Compile(o Options) (*Plan, error) {
 }
 
 // isolate asks for a network namespace.
-func (h *Host) isolate(p *Plan, b *strings.Builder) {
+func (h *Host) isolate(p *Plan, b *strings.Builder, listen []int) {
 	switch {
 	case h.NetNS == "":
 		p.NewNet = true
@@ -112,6 +114,9 @@ func (h *Host) isolate(p *Plan, b *strings.Builder) {
 		return
 	}
 	b.WriteString("lo\n")
+	for _, port := range listen {
+		fmt.Fprintf(b, "listen %d\n", port)
+	}
 }
 
 // Rights of Landlock, linux/landlock.h.
