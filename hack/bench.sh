@@ -13,6 +13,8 @@ echo "== the operator over 500 processes, then 1000"
 "$tools/host" -bin bin -tick bin/tick -n 1000 -rest 5s
 echo "== logs: 1 GiB of lines, and kill -9 of the sampler"
 "$tools/logs"
+echo "== limits and sandboxes"
+"$tools/limits" -bin bin
 echo "== kill -9 of operator and guardian"
 "$tools/chaos" -long
 "$tools/chaos" -cost

@@ -45,6 +45,20 @@ func (h *host) reached(process string, n int) map[string]string {
 }
 
 var _ = Describe("a sandbox", func() {
+	It("can be probed on a host without an operator", func() {
+		h := newHost()
+		for _, level := range []string{"Restricted", "Strict", "Isolated"} {
+			out, errs, code := h.ctl("sandbox", "probe", level)
+			Expect(code).To(BeZero(), errs)
+			Expect(out).To(And(MatchRegexp(`(?m)^ATTEMPT +STATE +ANSWER$`), MatchRegexp(`(?m)^read a file outside +(blocked|open) `), Not(ContainSubstring("OPEN"))))
+		}
+		out, _, code := h.ctl("sandbox", "probe", "None")
+		Expect(code).To(BeZero())
+		Expect(out).To(MatchRegexp(`(?m)^read a file outside +open *$`))
+		_, errs, code := h.ctl("sandbox", "probe", "strict")
+		Expect(code).To(Equal(2), errs)
+	})
+
 	for who, ordinary := range map[string]bool{"as the user of the tests": false, "as an ordinary user": true} {
 		It("lets a Strict process do what it declares and nothing else, "+who, func() {
 			h := newHost()

@@ -46,7 +46,7 @@ var verbs = []struct {
 	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait, newAudit}},
 	{"Act on what runs:", []func(*command) *cobra.Command{newRestart, newReload, newSuspend, newResume, newExec, newDown}},
 	{"Let through the gate:", []func(*command) *cobra.Command{newToken, newClientConfig, newCanI, newWhy, newAllow, newBudget}},
-	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newAPIResources, newVersion}},
+	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newSandbox, newAPIResources, newVersion}},
 }
 
 // Run carries out one command line and returns its exit code. It does not call os.Exit, and reads the environment only for

@@ -54,8 +54,8 @@ var _ = Describe("what a cgroup counts", func() {
 	})
 	It("is told as what was used in between", func() {
 		m := &meter{list: make([]specs.Instance, 1), groups: []groupDirs{{"": "/x"}}}
-		before := reading{groups: []groupReading{{usec: 1_000_000, periods: 10, throttled: 2, memory: 1, read: 100, written: 0}}}
-		after := reading{groups: []groupReading{{usec: 1_500_000, periods: 20, throttled: 7, memory: 2000, peak: 5000, read: 300, written: 50}}}
+		before := reading{io: make([]map[int][2]int64, 1), groups: []groupReading{{usec: 1_000_000, periods: 10, throttled: 2, memory: 1, read: 100, written: 0}}}
+		after := reading{io: make([]map[int][2]int64, 1), groups: []groupReading{{usec: 1_500_000, periods: 20, throttled: 7, memory: 2000, peak: 5000, read: 300, written: 50}}}
 		u := m.between(before, after, 0.5)[0]
 		Expect([]float64{u.CPU, u.Throttled, u.Read, u.Written}).To(Equal([]float64{100, 50, 400, 100}))
 		Expect([]int64{u.Memory, u.Peak}).To(Equal([]int64{2000, 5000}))

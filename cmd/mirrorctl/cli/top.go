@@ -42,8 +42,8 @@ func newTop(c *command) *cobra.Command {
 		Short: "Show what uses processor and memory, what passes the gates, or what is spent",
 		Long: `top measures for half a second what each instance uses, with all that it started. 100 % is one processor; THROTTLED is in how many of
 the kernel's periods it had to wait for its limit. Memory is what its cgroup counts, without cached files that are not in use, and the peak
-since it began; without a memory cgroup it is the proportional share of its processes (PSS), or where the kernel does not tell that what is
-resident (RSS), which counts shared pages again for each. Reads and writes are those of disks.
+since it began; without a memory cgroup it is the proportional share of its processes (PSS), or where the kernel does not tell that, and of more
+than 200 processes, what is resident (RSS), which counts shared pages again for each. Reads and writes are those of disks.
 
 Of gates it shows requests for each second now, and requests, refusals and tokens since the gate's process began; of budgets how much of each
 limit is used, of the account that has the least left, and when it runs out.`,

@@ -3,6 +3,9 @@ package cli
 import (
 	"context"
 	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"mirroros.dev/mirroros/specs"
@@ -21,8 +24,8 @@ type meter struct {
 // reading is what there was at one moment.
 type reading struct {
 	groups []groupReading
-	stats  map[int]procStat // all processes; nil when every instance has a group
-	io     map[int][2]int64 // bytes read and written, by process, where no group counts them
+	stats  map[int]procStat   // all processes; nil when every instance has a group
+	io     []map[int][2]int64 // bytes read and written, by instance and process, where no group counts them
 }
 
 func newMeter(list []specs.Instance) *meter {
@@ -41,22 +44,40 @@ func (m *meter) read() (r reading, err error) {
 			return r, err
 		}
 	}
-	r.groups, r.io = make([]groupReading, len(m.list)), map[int][2]int64{}
-	for i, g := range m.groups {
-		if g.complete() {
+	r.groups = make([]groupReading, len(m.list))
+	each(len(m.list), func(i int) {
+		if g := m.groups[i]; g.complete() {
 			r.groups[i] = g.read()
 		}
-	}
-	for i, pids := range m.members(&r) {
-		for _, pid := range pids {
-			if r.groups[i].read < 0 || !m.groups[i].complete() {
-				if n, ok := readIO(pid); ok {
-					r.io[pid] = n
-				}
+	})
+	members := m.members(&r)
+	r.io = make([]map[int][2]int64, len(m.list))
+	each(len(m.list), func(i int) {
+		if r.groups[i].read >= 0 && m.groups[i].complete() {
+			return
+		}
+		r.io[i] = map[int][2]int64{}
+		for _, pid := range members[i] {
+			if n, ok := readIO(pid); ok {
+				r.io[i][pid] = n
 			}
 		}
-	}
+	})
 	return r, nil
+}
+
+// each calls fn for every number below n, on all processors.
+func each(n int, fn func(i int)) {
+	var next atomic.Int64
+	var all sync.WaitGroup
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		all.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				fn(i)
+			}
+		})
+	}
+	all.Wait()
 }
 
 // members are the processes of each instance.
@@ -79,20 +100,24 @@ func (m *meter) members(r *reading) [][]int {
 func (m *meter) between(before, after reading, seconds float64) []usage {
 	members := m.members(&after)
 	all := make([]usage, len(m.list))
-	for i := range m.list {
+	few := 0
+	for _, pids := range members {
+		few += len(pids)
+	}
+	each(len(m.list), func(i int) {
 		u := &all[i]
 		*u = usage{Name: m.list[i].Name, Instances: 1, PID: int(m.list[i].Status.PID), noGroup: !m.groups[i].complete()}
 		g, b := &after.groups[i], &before.groups[i]
 		counted := m.groups[i].complete() && g.memory >= 0
 		for _, pid := range members[i] {
-			m.addProcess(u, pid, &before, &after, seconds, counted)
+			m.addProcess(u, i, pid, &before, &after, seconds, counted, few <= mostPSS)
 		}
 		if counted {
 			u.Memory, u.Peak = g.memory, max(g.peak, 0)
 		}
 		u.noPeak = !counted
 		if u.noGroup {
-			continue
+			return
 		}
 		u.CPU = float64(g.usec-b.usec) / 1e4 / seconds
 		if n := g.periods - b.periods; n > 0 {
@@ -101,12 +126,15 @@ func (m *meter) between(before, after reading, seconds float64) []usage {
 		if g.read >= 0 && b.read >= 0 {
 			u.Read, u.Written = float64(g.read-b.read)/seconds, float64(g.written-b.written)/seconds
 		}
-	}
+	})
 	return all
 }
 
+// mostPSS is up to how many processes the shares of memory are added up: the kernel walks all pages of each for it.
+const mostPSS = 200
+
 // addProcess adds what only /proc tells of a process.
-func (m *meter) addProcess(u *usage, pid int, before, after *reading, seconds float64, counted bool) {
+func (m *meter) addProcess(u *usage, i, pid int, before, after *reading, seconds float64, counted, shares bool) {
 	s, ok := after.stats[pid]
 	if !ok {
 		var err error
@@ -116,9 +144,11 @@ func (m *meter) addProcess(u *usage, pid int, before, after *reading, seconds fl
 	}
 	u.Processes, u.Threads = u.Processes+1, u.Threads+s.threads
 	if !counted {
-		if pss, ok := readPSS(pid); ok {
-			u.Memory += pss
-		} else {
+		pss, ok := int64(0), false
+		if shares {
+			pss, ok = readPSS(pid)
+		}
+		if u.Memory += pss; !ok {
 			u.Memory, u.resident = u.Memory+s.rss, u.resident || s.rss > 0
 		}
 	}
@@ -129,8 +159,8 @@ func (m *meter) addProcess(u *usage, pid int, before, after *reading, seconds fl
 		}
 		u.CPU += float64(used) / clockTicks / seconds * 100
 	}
-	if now, ok := after.io[pid]; ok {
-		was := before.io[pid]
+	if now, ok := after.io[i][pid]; ok {
+		was := before.io[i][pid]
 		u.Read, u.Written = u.Read+float64(now[0]-was[0])/seconds, u.Written+float64(now[1]-was[1])/seconds
 	}
 }
