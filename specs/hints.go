@@ -27,7 +27,6 @@ var fieldHints = map[string]string{
 	"Process spec.resources.limits.processes":           "write pids",
 	"Process spec.resources.limits.ephemeral-storage":   "cannot be limited here; remove it",
 	"Process spec.resources.limits.storage":             "cannot be limited here; remove it",
-	"Process spec.resources.requests":                   notYet,
 	"Process spec.mem_limit":                            "write resources: {limits: {memory: SIZE}}",
 	"Process spec.cpus":                                 "write resources: {limits: {cpu: NUMBER}}",
 	"Process spec.limits":                               "write resources: {limits: {memory: SIZE, cpu: NUMBER, pids: NUMBER}}",

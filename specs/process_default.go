@@ -66,11 +66,16 @@ func (s *ProcessSpec) defaultStruct() {
 
 // setDefaults adds nothing. A quantity writes down its text when first asked: see orQuantity.
 func (r *ProcessResources) setDefaults() {
+	var all []*resource.Quantity
 	if l := r.Limits; l != nil {
-		for _, q := range []*resource.Quantity{l.Memory, l.CPU, l.Pids} {
-			if q != nil {
-				_ = q.String()
-			}
+		all = append(all, l.Memory, l.CPU, l.Pids)
+	}
+	if q := r.Requests; q != nil {
+		all = append(all, q.Memory, q.CPU)
+	}
+	for _, q := range all {
+		if q != nil {
+			_ = q.String()
 		}
 	}
 }

@@ -16,14 +16,37 @@ const (
 
 func (v *processValidator) resources() {
 	r := v.s.Resources
-	if r == nil || r.Limits == nil {
+	if r == nil {
 		return
 	}
+	limits, requests := r.Limits, r.Requests
+	if limits == nil {
+		limits = &ResourceLimits{}
+	}
+	if requests == nil {
+		requests = &ResourceRequests{}
+	}
 	at := v.spec.Child("resources", "limits")
-	v.atLeast(at.Child("memory"), r.Limits.Memory, MinMemoryLimit, "1Mi")
-	v.atLeast(at.Child("pids"), r.Limits.Pids, MinPidsLimit, "16: threads count")
-	if q := r.Limits.CPU; q != nil && q.MilliValue() < MinCPULimit {
-		v.invalid(at.Child("cpu"), q.String(), "must be at least 10m, a hundredth of a processor")
+	v.atLeast(at.Child("memory"), limits.Memory, MinMemoryLimit, "1Mi")
+	v.processors(at.Child("cpu"), limits.CPU)
+	v.atLeast(at.Child("pids"), limits.Pids, MinPidsLimit, "16: threads count")
+	at = v.spec.Child("resources", "requests")
+	v.atLeast(at.Child("memory"), requests.Memory, MinMemoryLimit, "1Mi")
+	v.processors(at.Child("cpu"), requests.CPU)
+	v.within(at.Child("memory"), requests.Memory, limits.Memory)
+	v.within(at.Child("cpu"), requests.CPU, limits.CPU)
+}
+
+func (v *processValidator) processors(at *field.Path, q *resource.Quantity) {
+	if q != nil && q.MilliValue() < MinCPULimit {
+		v.invalid(at, q.String(), "must be at least 10m, a hundredth of a processor")
+	}
+}
+
+// within holds a request to its limit.
+func (v *processValidator) within(at *field.Path, request, limit *resource.Quantity) {
+	if request != nil && limit != nil && request.Cmp(*limit) > 0 {
+		v.invalid(at, request.String(), "is more than the limit, which is %s", limit)
 	}
 }
 

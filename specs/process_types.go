@@ -189,6 +189,18 @@ type ProcessResources struct {
 	// Limits hold for each instance by itself, with all that it starts. They are those of cgroups, version 2 or 1, and in force before the
 	// program begins. What this host cannot enforce is told by the condition LimitsDegraded.
 	Limits *ResourceLimits `json:"limits,omitempty"`
+	// Requests are what each instance needs. What all processes need together must be there: see memory.
+	Requests *ResourceRequests `json:"requests,omitempty"`
+}
+
+// ResourceRequests are what an instance needs; what is left out is not known, and not counted.
+type ResourceRequests struct {
+	// Memory that it needs, such as 512Mi; at least 1Mi, at most limits.memory. A set of manifests whose processes, all copies that run at
+	// once, need more than this host has is refused.
+	Memory *resource.Quantity `json:"memory,omitempty"`
+	// CPU in processors, such as 500m or 2; at least 10m, at most limits.cpu. While there are not enough processors for all, an instance gets
+	// its part by this: its cgroup's weight. Default: as much as any other of no request.
+	CPU *resource.Quantity `json:"cpu,omitempty"`
 }
 
 // ResourceLimits are upper bounds; what is left out is not limited.

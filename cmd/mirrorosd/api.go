@@ -54,6 +54,7 @@ func (op *operator) listen() ([]part, error) {
 // admit checks an object that is written through the API against what else is there.
 func (op *operator) admit(o, _ specs.Object) field.ErrorList {
 	return admit.Object(o, admit.World{
+		Memory: hostMemory(),
 		Others: op.index.Sets(),
 		Get: func(k store.Key) (specs.Object, bool) {
 			o, ok := op.store.Get(k)

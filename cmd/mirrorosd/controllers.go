@@ -51,6 +51,7 @@ func (op *operator) reconcilers() {
 		Event:   op.events.As("stack-controller").Event,
 		Planner: op.plan,
 		Moved:   op.moved,
+		Memory:  hostMemory(),
 		Log:     op.log.WithName("stack"),
 	})
 }

@@ -11,10 +11,16 @@ import (
 
 // limitsOf are the limits of each instance, as the runtime has them.
 func limitsOf(s *specs.ProcessSpec) (out group.Limits) {
-	if s.Resources == nil || s.Resources.Limits == nil {
+	if s.Resources == nil {
 		return out
 	}
+	if r := s.Resources.Requests; r != nil && r.CPU != nil {
+		out.Share = r.CPU.MilliValue()
+	}
 	l := s.Resources.Limits
+	if l == nil {
+		return out
+	}
 	value := func(q *resource.Quantity) int64 {
 		if q == nil {
 			return 0
@@ -34,9 +40,10 @@ func whatOf(was, want group.Limits) string {
 	for _, f := range []struct {
 		name string
 		same bool
-	}{{group.Memory, was.Memory == want.Memory}, {group.CPU, was.CPU == want.CPU}, {group.Pids, was.Pids == want.Pids}} {
+	}{{"limits.memory", was.Memory == want.Memory}, {"limits.cpu", was.CPU == want.CPU}, {"limits.pids", was.Pids == want.Pids},
+		{"requests.cpu", was.Share == want.Share}} {
 		if !f.same {
-			names = append(names, "resources.limits."+f.name)
+			names = append(names, "resources."+f.name)
 		}
 	}
 	return strings.Join(names, ", ")

@@ -60,7 +60,7 @@ func (r *Reconciler) world(s *state) admit.World {
 			others[name] = o.disk
 		}
 	}
-	return admit.World{Stack: s.name, Locality: r.locality(s), Others: others, Get: r.get, List: r.list}
+	return admit.World{Stack: s.name, Locality: r.locality(s), Memory: r.o.Memory, Others: others, Get: r.get, List: r.list}
 }
 
 // locality of a stack's routes: as its document says, else as it is in force.

@@ -36,6 +36,8 @@ type Options struct {
 	Event func(o specs.Object, typ, reason, message string)
 	// Planner says what changed objects lead to on the host, as plan.Run does. Without it a plan has the objects' own steps alone.
 	Planner func(ctx context.Context, changed []plan.Changed) ([]plan.Step, error)
+	// Memory of the host in bytes, which what is declared must fit into. Default: not known, nothing is held to it.
+	Memory int64
 	// Moved is called for every object in force whose file is in another directory than before, while the object may be the same.
 	Moved func(store.Key)
 	// Quiet is how long nothing must have changed before removals count. Default 2 s.

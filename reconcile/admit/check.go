@@ -36,6 +36,7 @@ func Admit(set, base *Set, w World) []specs.Fault {
 	c.referring(changed)
 	c.sealed()
 	c.budgets(changed)
+	c.memory(changed)
 	g := graph{get: c.refs}
 	for _, cycle := range g.cycles(changed) {
 		c.cycle(cycle, &g)

@@ -68,6 +68,8 @@ type entryJSON struct {
 	Kept  bool        `json:"o,omitempty"`
 	// Remote field of a route.
 	Remote string `json:"m,omitempty"`
+	// Memory that its instances need.
+	Memory int64 `json:"y,omitempty"`
 }
 
 // Blobs are what must be kept to restore the set, by name. Leaves that had has are left out: they are kept already.
@@ -127,11 +129,11 @@ func (l *leaf) encode() (list, text []byte, err error) {
 }
 
 func (e *Entry) encode() entryJSON {
-	return entryJSON{e.Kind, e.Name, e.index, e.Line, e.Sum[:], e.Refs, e.Ports, e.Wave, e.RenamedFrom, e.Kept, e.Remote}
+	return entryJSON{e.Kind, e.Name, e.index, e.Line, e.Sum[:], e.Refs, e.Ports, e.Wave, e.RenamedFrom, e.Kept, e.Remote, e.Memory}
 }
 
 func (j *entryJSON) decode(f *File) *Entry {
-	e := &Entry{Kind: j.Kind, Name: j.Name, Line: j.Line, Refs: j.Refs, Ports: j.Ports, Wave: j.Wave, RenamedFrom: j.From, Kept: j.Kept, Remote: j.Remote,
+	e := &Entry{Kind: j.Kind, Name: j.Name, Line: j.Line, Refs: j.Refs, Ports: j.Ports, Wave: j.Wave, RenamedFrom: j.From, Kept: j.Kept, Remote: j.Remote, Memory: j.Memory,
 		file: f, index: j.Index}
 	copy(e.Sum[:], j.Sum)
 	return e

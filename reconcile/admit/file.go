@@ -49,6 +49,8 @@ type Entry struct {
 	Wave        int
 	RenamedFrom string
 	Kept        bool
+	// Memory that its instances need, all that run at once; 0 when that is not known.
+	Memory int64
 	// Remote is the field by which requests to it may leave the host; empty when none does.
 	Remote string
 	// Faulty: the document has faults, so only kind, name and place are known.
@@ -202,7 +204,7 @@ func entryOf(d *specs.Document) *Entry {
 	if e.Faulty {
 		return e
 	}
-	e.Refs, e.Ports, e.Remote = specs.References(d.Object), fixedPorts(d.Object), remoteField(d.Object)
+	e.Refs, e.Ports, e.Remote, e.Memory = specs.References(d.Object), fixedPorts(d.Object), remoteField(d.Object), memoryOf(d.Object)
 	a := d.Object.GetAnnotations()
 	e.Wave, _ = strconv.Atoi(a[specs.AnnotationWave])
 	e.RenamedFrom = a[specs.AnnotationRenamedFrom]

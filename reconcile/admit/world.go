@@ -18,6 +18,8 @@ type World struct {
 	Stack string
 	// Locality that its routes are to have: as its document says, also where that is not in force yet.
 	Locality specs.Locality
+	// Memory of the host in bytes; 0 when it is not known, and then nothing is held to it.
+	Memory int64
 	// Others are the sets on disk of the other stacks, by name.
 	Others map[string]*Set
 	// Get and List answer objects in force.
@@ -115,6 +117,7 @@ func Object(o specs.Object, w World) field.ErrorList {
 	}
 	faults = append(faults, w.fits(o)...)
 	faults = append(faults, w.budgetsFit(o, k)...)
+	faults = append(faults, w.memory(o, live)...)
 	g := graph{get: func(at store.Key) []specs.Ref {
 		if at == k {
 			return specs.References(o)

@@ -114,7 +114,7 @@ func timeLine(word string, m moment) []byte {
 
 // limitsLine tells that other limits are in force from now on.
 func limitsLine(l group.Limits) []byte {
-	return fmt.Appendf(nil, "\nlimits %d %d %d .\n", l.Memory, l.CPU, l.Pids)
+	return fmt.Appendf(nil, "\nlimits %d %d %d %d .\n", l.Memory, l.CPU, l.Pids, l.Share)
 }
 
 func voidLine() []byte { return []byte("\nvoid .\n") }
@@ -175,8 +175,8 @@ func (c *claim) add(line string) {
 		if len(n) > 5 {
 			c.exit.PeakMemory, c.exit.OOMKills = n[4], n[5]
 		}
-	case len(n) > 2 && f[0] == "limits":
-		c.Limits = group.Limits{Memory: n[0], CPU: n[1], Pids: n[2]}
+	case len(n) > 3 && f[0] == "limits":
+		c.Limits = group.Limits{Memory: n[0], CPU: n[1], Pids: n[2], Share: n[3]}
 	case len(f) == 1 && f[0] == "void" && c.ident.pid == 0:
 		c.void = true
 	}

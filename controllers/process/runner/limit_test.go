@@ -112,6 +112,27 @@ var _ = Describe("limits", func() {
 			Expect(took).To(BeNumerically(">", 500), "200 ms at a fifth of a processor")
 		})
 
+		It("of cpu have a share for when there is not enough for all, which changes too", func() {
+			g := open(GinkgoT().TempDir(), parent)
+			if !g.can(group.CPU) {
+				return
+			}
+			i := g.limited("a-x-0", group.Limits{Share: 2000}, "wait")
+			Expect(i.Unmet).To(BeEmpty())
+			dir := v1Dir(i.PID, "cpu")
+			if dir == "" {
+				return // the files of version 2 are other ones
+			}
+			share := func() string { b, _ := os.ReadFile(dir + "/cpu.shares"); return strings.TrimSpace(string(b)) }
+			Expect(share()).To(Equal("2048"))
+			Expect(g.Limit("a-x-0", group.Limits{CPU: 500})).To(Succeed())
+			Expect(share()).To(Equal("1024"))
+			g.stop()
+			g = open(g.state, parent)
+			now, _ := g.Get("a-x-0")
+			Expect(now.Limits).To(Equal(group.Limits{CPU: 500}))
+		})
+
 		It("are changed while it runs, and an operator that follows knows them", func() {
 			g := open(GinkgoT().TempDir(), parent)
 			if !g.can(group.Memory, group.Pids) {

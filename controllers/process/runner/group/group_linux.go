@@ -59,7 +59,7 @@ func (h *Host) Set(g Group, l Limits) Unmet {
 		n    int64
 		v2   func(dir string, n int64) error
 		v1   func(dir string, n int64) error
-	}{{Memory, l.Memory, memoryV2, memoryV1}, {CPU, l.CPU, cpuV2, cpuV1}, {Pids, l.Pids, pidsMax, pidsMax}} {
+	}{{Memory, l.Memory, memoryV2, memoryV1}, {CPU, max(l.CPU, l.Share), l.cpuV2, l.cpuV1}, {Pids, l.Pids, pidsMax, pidsMax}} {
 		var err error
 		switch {
 		case g.V2 != "" && present(g.V2, c.name):
@@ -106,21 +106,44 @@ func pidsMax(dir string, n int64) error { return write(dir+"/pids.max", most(n))
 
 const period = 100_000 // microseconds
 
-func cpuV2(dir string, n int64) error {
-	if n == 0 {
-		return write(dir+"/cpu.max", fmt.Sprintf("max %d", period))
+func (l Limits) cpuV2(dir string, _ int64) error {
+	quota := "max"
+	if l.CPU > 0 {
+		quota = strconv.FormatInt(l.CPU*period/1000, 10)
 	}
-	return write(dir+"/cpu.max", fmt.Sprintf("%d %d", n*period/1000, period))
+	if err := write(dir+"/cpu.max", fmt.Sprintf("%s %d", quota, period)); err != nil {
+		return err
+	}
+	return write(dir+"/cpu.weight", strconv.FormatInt(weight(l.shares()), 10))
 }
 
-func cpuV1(dir string, n int64) error {
-	if n == 0 {
+func (l Limits) cpuV1(dir string, _ int64) error {
+	if err := write(dir+"/cpu.shares", strconv.FormatInt(l.shares(), 10)); err != nil {
+		return err
+	}
+	if l.CPU == 0 {
 		return write(dir+"/cpu.cfs_quota_us", "-1")
 	}
 	if err := write(dir+"/cpu.cfs_period_us", strconv.Itoa(period)); err != nil {
 		return err
 	}
-	return write(dir+"/cpu.cfs_quota_us", strconv.FormatInt(n*period/1000, 10))
+	return write(dir+"/cpu.cfs_quota_us", strconv.FormatInt(l.CPU*period/1000, 10))
+}
+
+// shares are version 1's: 1024 for a whole processor.
+func (l Limits) shares() int64 {
+	if l.Share == 0 {
+		return 1024
+	}
+	return min(max(l.Share*1024/1000, 2), 262144)
+}
+
+// weight is version 2's for shares of version 1, as Kubernetes has it (KEP-2254), but for the default, which is 100 there.
+func weight(shares int64) int64 {
+	if shares == 1024 {
+		return 100
+	}
+	return 1 + (shares-2)*9999/262142
 }
 
 // memoryV2 has no swap counted in, and all of a group killed together: what is left of a program that lost a part is seldom of use.

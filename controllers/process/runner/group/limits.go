@@ -20,6 +20,9 @@ type Limits struct {
 	CPU int64 `json:"c,omitempty"`
 	// Pids is how many processes and threads there may be.
 	Pids int64 `json:"p,omitempty"`
+	// Share of the processors in thousandths of one, while there are not enough for all: a weight beside other groups. 0 is that of a
+	// whole one.
+	Share int64 `json:"s,omitempty"`
 }
 
 // Group is where the processes of one run are.
@@ -45,7 +48,7 @@ func (l Limits) limited() (names []string) {
 	for _, c := range []struct {
 		name string
 		n    int64
-	}{{Memory, l.Memory}, {CPU, l.CPU}, {Pids, l.Pids}} {
+	}{{Memory, l.Memory}, {CPU, max(l.CPU, l.Share)}, {Pids, l.Pids}} {
 		if c.n > 0 {
 			names = append(names, c.name)
 		}
