@@ -35,6 +35,9 @@ func Probe(v2, v1 string) *Host {
 			h.why[c] = err.Error()
 		}
 		if v1 == "" {
+			if h.why[c] == "" {
+				h.why[c] = "no cgroups are used"
+			}
 			continue
 		}
 		dir, err := find(string(mounts), string(own), c)
