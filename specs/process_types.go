@@ -228,9 +228,10 @@ type ProcessSandbox struct {
 	//
 	// Strict: besides, TCP connections to the ports of connectTCP alone, no UDP and so no DNS, no other kinds of sockets but unix ones, no
 	// io_uring, bpf, mounts, namespaces and keys, no signals to and no abstract unix sockets of processes outside. NOT blocked: unix sockets
-	// that have a path, listening.
+	// that have a path, System V shared memory and queues, listening.
 	//
-	// Isolated: besides, a network of its own with nothing in it but loopback, and no unix sockets: nothing of the host can be reached. Gates
+	// Isolated: besides, a network of its own with nothing in it but loopback, no unix sockets and no System V shared memory and queues:
+	// nothing of the host can be reached. Gates
 	// that listen by TCP when an instance starts can be, at their ports on 127.0.0.1; by which instance a request comes they know without a
 	// token. Nothing reaches it either, so it has no ports, and its probes are commands.
 	//

@@ -138,10 +138,7 @@ func takeDoors(fd int, doors func([]*os.File) error) error {
 // clone has the helper begin in the namespaces of its sandbox.
 func (b *Sandbox) clone(a *syscall.SysProcAttr) {
 	if b.NewNet {
-		a.Cloneflags |= syscall.CLONE_NEWNET
-	}
-	if b.NewUser {
-		sandbox.UserNamespace(a)
+		sandbox.Namespaces(a, b.NewUser)
 	}
 }
 

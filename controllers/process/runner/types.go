@@ -76,7 +76,7 @@ type Spec struct {
 type Sandbox struct {
 	// Text as mirrorguard exec -s reads it.
 	Text []byte
-	// NewNet: in a network namespace of its own, of the host's or, with NewUser, of a new user namespace.
+	// NewNet: in network and IPC namespaces of its own, of the host's or, with NewUser, of a new user namespace.
 	NewNet, NewUser bool
 	// Doors is given the sockets that Text has it listen at, in that order, before the program begins; they are its own then. On an error
 	// the program does not begin. Needed when there are any.

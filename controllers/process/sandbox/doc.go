@@ -16,11 +16,13 @@
 // Strict: besides, TCP connections only to the ports of connectTCP, at any address; no UDP (and so no DNS), no raw, netlink, vsock or
 // other sockets, no Multipath TCP and Fast Open, which Landlock does not see; no io_uring, bpf, ptrace, mounts, namespaces, kernel
 // modules and keys (seccomp); no signals to, and no abstract unix sockets of, processes outside, where the kernel has Landlock 6. NOT
-// blocked: unix sockets with a path, listening, stat, command lines, executing what it has written.
+// blocked: unix sockets with a path, System V's and POSIX' queues, semaphores and memory, listening, stat, command lines, executing what it
+// has written.
 //
-// Isolated: besides, a network of its own in which there is only loopback, and no unix sockets at all but pairs: nothing of the host is
-// reachable, whatever the protocol. NOT blocked: stat, command lines, executing what it has written.
+// Isolated: besides, a network of its own in which there is only loopback, nothing shared by System V's and POSIX' means, and no unix
+// sockets at all but pairs: nothing of the host is reachable, whatever the protocol. NOT blocked: stat, command lines, executing what it has written.
 //
 // What these words claim is tested by the package attack, as root and as an ordinary user; `mirrorctl sandbox probe LEVEL` runs the same
-// on a host. Sources: landlock(7), seccomp(2), capabilities(7), user_namespaces(7), network_namespaces(7).
+// on a host. Sources: landlock(7), seccomp(2), capabilities(7), user_namespaces(7), network_namespaces(7),
+// ipc_namespaces(7).
 package sandbox

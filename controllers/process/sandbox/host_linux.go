@@ -30,17 +30,19 @@ func Probe() *Host {
 	// SECCOMP_GET_ACTION_AVAIL says yes to SECCOMP_RET_ERRNO.
 	action := uint32(unix.SECCOMP_RET_ERRNO)
 	h.Seccomp = filters() && seccompAvailable(&action)
-	h.NetNS = namespace(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET})
-	h.UserNS = namespace(UserNamespace(&syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}))
+	h.NetNS = namespace(Namespaces(&syscall.SysProcAttr{}, false))
+	h.UserNS = namespace(Namespaces(&syscall.SysProcAttr{}, true))
 	return h
 }
 
-// filters tells whether there are filters for this architecture.
-func filters() bool { return runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" }
-
-// UserNamespace has a process begin in a user namespace too, as the user that it is, with the capability to set up its network until it
+// Namespaces has a process begin in a network of its own, and without what others share by System V's and POSIX' message queues,
+// semaphores and memory; with user in a user namespace too, as the user that it is, with the capability to set up its network until it
 // drops it.
-func UserNamespace(a *syscall.SysProcAttr) *syscall.SysProcAttr {
+func Namespaces(a *syscall.SysProcAttr, user bool) *syscall.SysProcAttr {
+	a.Cloneflags |= syscall.CLONE_NEWNET | syscall.CLONE_NEWIPC
+	if !user {
+		return a
+	}
 	uid, gid := os.Geteuid(), os.Getegid()
 	a.Cloneflags |= syscall.CLONE_NEWUSER
 	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: uid, HostID: uid, Size: 1}}
@@ -48,6 +50,9 @@ func UserNamespace(a *syscall.SysProcAttr) *syscall.SysProcAttr {
 	a.AmbientCaps = []uintptr{unix.CAP_NET_ADMIN}
 	return a
 }
+
+// filters tells whether there are filters for this architecture.
+func filters() bool { return runtime.GOARCH == "amd64" || runtime.GOARCH == "arm64" }
 
 // namespace clones a process with some flags, and tells why that cannot be. The clone is done before the exec, and only the exec can say
 // ENOENT.

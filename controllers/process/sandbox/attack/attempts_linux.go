@@ -57,6 +57,7 @@ var attempts = []attempt{
 	{Attempt{"send to a unix datagram socket outside by its path", sandbox.Isolated}, func(t *Target) error { return dialUnix("unixgram", t.Dir+"/outside.dgram") }},
 	{Attempt{"serve a unix socket by its path", sandbox.Isolated}, func(t *Target) error { return serveUnix(t.Dir + "/inside/own.sock") }},
 	{Attempt{"serve an abstract unix socket", sandbox.Isolated}, func(t *Target) error { return serveUnix("@" + t.Abstract + "-own") }},
+	{Attempt{"attach System V shared memory of a process outside", sandbox.Isolated}, attach},
 	{Attempt{"see whether a file outside exists", Never}, func(t *Target) error { _, err := os.Stat(t.Dir + "/outside/file"); return err }},
 	{Attempt{"read the command line of a process outside", Never}, func(t *Target) error { return read(proc(t, "cmdline")) }},
 	{Attempt{"execute a file that it wrote", Never}, executeOwn},
@@ -293,6 +294,14 @@ func executeOwn(t *Target) error {
 		return err
 	}
 	return run(path)
+}
+
+func attach(t *Target) error {
+	b, err := unix.SysvShmAttach(t.Shared, 0, 0)
+	if err == nil {
+		err = unix.SysvShmDetach(b)
+	}
+	return err
 }
 
 func executeMemory(*Target) error {

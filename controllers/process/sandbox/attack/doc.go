@@ -30,4 +30,5 @@ type Target struct {
 	Victim              int    // a process outside
 	Allowed, Other, UDP int    // ports
 	Abstract            string // name of an abstract unix socket
+	Shared              int    // number of a piece of System V shared memory
 }

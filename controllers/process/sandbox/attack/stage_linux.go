@@ -53,6 +53,11 @@ func Open(o Options) (s *Stage, err error) {
 	if err := s.listen(); err != nil {
 		return s, fmt.Errorf("cannot make the sockets to attack: %w", err)
 	}
+	const private, all = 0, 0o666
+	if s.Shared, err = unix.SysvShmGet(private, 4096, unix.IPC_CREAT|all); err != nil {
+		return s, fmt.Errorf("cannot make the memory to attack: %w", err)
+	}
+	s.closers = append(s.closers, func() error { _, err := unix.SysvShmCtl(s.Shared, unix.IPC_RMID, nil); return err })
 	s.victim = exec.Command("/bin/sleep", "1000")
 	s.victim.SysProcAttr = &syscall.SysProcAttr{Credential: o.User}
 	if err := s.victim.Start(); err != nil {
@@ -196,10 +201,7 @@ func (s *Stage) run(p *sandbox.Plan) ([]byte, error) {
 	cmd.Env = append([]string{"PATH=/usr/bin:/bin"}, s.o.Env...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 	if p.NewNet {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET
-	}
-	if p.NewUser {
-		sandbox.UserNamespace(cmd.SysProcAttr)
+		sandbox.Namespaces(cmd.SysProcAttr, p.NewUser)
 	}
 	if err := cmd.Run(); err != nil {
 		return nil, errors.Join(err, errors.New(strings.TrimSpace(errs.String())))
