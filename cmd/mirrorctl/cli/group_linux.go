@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/sys/unix"
+
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -82,7 +84,8 @@ type groupReading struct {
 	members                  []int
 }
 
-func (g groupDirs) read() groupReading {
+// read reads all, or without memory only what is told by its growth.
+func (g groupDirs) read(all bool) groupReading {
 	out := groupReading{memory: -1, peak: -1, read: -1, written: -1}
 	v2 := g[""]
 	stat := keyValues(v2 + "/cpu.stat")
@@ -101,9 +104,11 @@ func (g groupDirs) read() groupReading {
 			out.peak = p
 		}
 	}
-	if dir := g["memory"]; dir != "" {
+	switch dir := g["memory"]; {
+	case !all:
+	case dir != "":
 		memory(dir+"/memory.usage_in_bytes", dir+"/memory.max_usage_in_bytes", dir+"/memory.stat", "total_inactive_file")
-	} else {
+	default:
 		memory(v2+"/memory.current", v2+"/memory.peak", v2+"/memory.stat", "inactive_file")
 	}
 	if data, err := os.ReadFile(v2 + "/io.stat"); err == nil {
@@ -121,7 +126,9 @@ func groupMembers(dir string) (pids []int) {
 			pids = append(pids, pid)
 		}
 	}
-	if !strings.Contains(readText(dir+"/cgroup.stat"), "nr_descendants 0\n") {
+	var st unix.Stat_t
+	const leaf = 2 // links of a directory without others in it
+	if unix.Stat(dir, &st) == nil && st.Nlink > leaf {
 		entries, _ := os.ReadDir(dir)
 		for _, e := range entries {
 			if e.IsDir() {

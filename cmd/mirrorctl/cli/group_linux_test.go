@@ -33,9 +33,8 @@ var _ = DescribeTable("the cgroup of an instance's own", func(path, want string)
 
 var _ = Describe("what a cgroup counts", func() {
 	v2 := map[string]string{
-		"cpu.stat":    "usage_usec 2000000\nuser_usec 1\nnr_periods 20\nnr_throttled 5\n",
-		"cgroup.stat": "nr_descendants 1\nnr_dying_descendants 0\n", "cgroup.procs": "10\n11\n", "below/cgroup.procs": "12\n",
-		"below/cgroup.stat": "nr_descendants 0\n",
+		"cpu.stat":     "usage_usec 2000000\nuser_usec 1\nnr_periods 20\nnr_throttled 5\n",
+		"cgroup.procs": "10\n11\n", "below/cgroup.procs": "12\n",
 	}
 	It("is read in version 2, with the groups below it", func() {
 		files := map[string]string{"memory.current": "3000\n", "memory.peak": "5000\n", "memory.stat": "anon 1\ninactive_file 1000\n",
@@ -43,13 +42,13 @@ var _ = Describe("what a cgroup counts", func() {
 		for k, v := range v2 {
 			files[k] = v
 		}
-		r := groupDirs{"": kernelFiles(files)}.read()
+		r := groupDirs{"": kernelFiles(files)}.read(true)
 		Expect(r).To(Equal(groupReading{usec: 2000000, periods: 20, throttled: 5, memory: 2000, peak: 5000, read: 11, written: 22, members: []int{10, 11, 12}}))
 	})
 	It("is read in version 1 where its controllers are there", func() {
 		memory := kernelFiles(map[string]string{"memory.usage_in_bytes": "3000\n", "memory.max_usage_in_bytes": "5000\n", "memory.stat": "total_inactive_file 500\n"})
 		cpu := kernelFiles(map[string]string{"cpu.stat": "nr_periods 10\nnr_throttled 9\n"})
-		r := groupDirs{"": kernelFiles(v2), "memory": memory, "cpu": cpu}.read()
+		r := groupDirs{"": kernelFiles(v2), "memory": memory, "cpu": cpu}.read(true)
 		Expect(r).To(Equal(groupReading{usec: 2000000, periods: 10, throttled: 9, memory: 2500, peak: 5000, read: -1, written: -1, members: []int{10, 11, 12}}))
 	})
 	It("is told as what was used in between", func() {

@@ -37,8 +37,8 @@ func newMeter(list []specs.Instance) *meter {
 	return m
 }
 
-// read goes over all instances once.
-func (m *meter) read() (r reading, err error) {
+// read goes over all instances once, the last time for all that there is.
+func (m *meter) read(all bool) (r reading, err error) {
 	if anyMissing(m.groups) {
 		if r.stats, err = readStats(); err != nil {
 			return r, err
@@ -47,7 +47,7 @@ func (m *meter) read() (r reading, err error) {
 	r.groups = make([]groupReading, len(m.list))
 	each(len(m.list), func(i int) {
 		if g := m.groups[i]; g.complete() {
-			r.groups[i] = g.read()
+			r.groups[i] = g.read(all)
 		}
 	})
 	members := m.members(&r)
@@ -171,7 +171,7 @@ func measure(ctx context.Context, list []specs.Instance, period time.Duration) (
 		return nil, nil
 	}
 	m := newMeter(list)
-	before, err := m.read()
+	before, err := m.read(false)
 	if err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func measure(ctx context.Context, list []specs.Instance, period time.Duration) (
 		return nil, &exitError{exitFalse, "interrupted"}
 	case <-tick.C:
 	}
-	after, err := m.read()
+	after, err := m.read(true)
 	if err != nil {
 		return nil, err
 	}
