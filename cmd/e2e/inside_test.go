@@ -39,7 +39,7 @@ var _ = Describe("from inside a process", func() {
 		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", h.pidOf("agent")))
 		Expect(err).NotTo(HaveOccurred())
 		read := func(process string) string {
-			b, err := os.ReadFile(h.run + "/tokens/" + h.one(process).Name)
+			b, err := os.ReadFile(h.run + "/tokens/" + h.one(process).Name + "/token")
 			Expect(err).NotTo(HaveOccurred())
 			return strings.TrimSpace(string(b))
 		}

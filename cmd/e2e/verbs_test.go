@@ -121,11 +121,11 @@ var _ = Describe("mirrorctl exec and top", func() {
 			Items []struct {
 				Name                 string
 				Instances, Processes int
-				RSSBytes             int64
+				MemoryBytes          int64
 			}
 		}
 		Expect(json.Unmarshal([]byte(h.must("top", "-o", "json", "--sort-by", "name")), &used)).To(Succeed())
-		Expect(used.Items).To(ContainElement(And(HaveField("Name", "web"), HaveField("Instances", 2), HaveField("Processes", 2), HaveField("RSSBytes", BeNumerically(">", 100<<10)))))
+		Expect(used.Items).To(ContainElement(And(HaveField("Name", "web"), HaveField("Instances", 2), HaveField("Processes", 2), HaveField("MemoryBytes", BeNumerically(">", 100<<10)))))
 		Expect(h.must("top", "instances")).To(And(ContainSubstring(h.of("web")[0].Name), ContainSubstring("CPU")))
 	})
 })

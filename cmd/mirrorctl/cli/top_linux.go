@@ -31,9 +31,7 @@ type reading struct {
 func newMeter(list []specs.Instance) *meter {
 	m := &meter{list: list, groups: make([]groupDirs, len(list))}
 	mounts := readCgroupMounts()
-	for i := range list {
-		m.groups[i] = mounts.of(&list[i])
-	}
+	each(len(list), func(i int) { m.groups[i] = mounts.of(&list[i]) })
 	return m
 }
 
