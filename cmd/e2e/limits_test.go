@@ -13,7 +13,7 @@ import (
 // limits tells whether this host has cgroups for a limit, by what the operator found; and if not, that the process says so.
 func (h *host) limits(process, limit string) bool {
 	GinkgoHelper()
-	out := h.must("status", "-o", "wide")
+	out, _, _ := h.ctl("status", "-o", "wide") // its code says whether all is ready, which a hog is not
 	for line := range strings.Lines(out) {
 		if f := strings.Fields(line); len(f) > 1 && strings.HasSuffix(f[0], "."+limit) && f[1] == "cgroup" {
 			return true
