@@ -46,6 +46,7 @@ func newHost() *host {
 			h.report()
 		}
 		h.end()
+		h.removeCgroups()
 		Expect(os.RemoveAll(dir)).To(Succeed())
 	})
 	return h
