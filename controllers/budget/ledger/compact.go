@@ -8,13 +8,32 @@ import (
 
 // compactIfLarge begins a new log file when the present one is large.
 func (d *leader) compactIfLarge() {
-	if d.log.tail.off < d.compactAt {
+	if d.log.tail.off < d.compactAt || d.log.tail.off < 2*d.compactAt && d.ease() {
 		return
 	}
 	if err := d.compact(false); err != nil {
 		d.compactAt = d.log.tail.off + d.l.options.SegmentBytes/4
 		d.l.options.Log.Error(err, "cannot compact the ledger; it goes on as it is")
 	}
+}
+
+// easeBytes that are not on the disk yet hold up nobody for long when they are made durable under the lock.
+const easeBytes = 2 << 20
+
+// ease has the disk take most of the log file before it is ended, without the lock: nothing may be in the next file before all of this one is on the disk, or
+// a power cut would leave a hole. It tells whether there is anything to wait for.
+func (d *leader) ease() bool {
+	if d.l.disk.behind() < easeBytes {
+		return false
+	}
+	if d.easing.CompareAndSwap(false, true) {
+		name, end := d.log.tail.f.Name(), d.l.disk.written.Load()
+		d.compacting.Go(func() {
+			defer d.easing.Store(false)
+			d.l.disk.ease(name, end)
+		})
+	}
+	return true
 }
 
 // compact ends the log file with a record that names the next one, makes the facts coarser, and writes a book of all before the next one; then the

@@ -11,11 +11,13 @@ import (
 type disk struct {
 	written atomic.Int64
 
-	mu     sync.Mutex // of what follows, and of file against being closed
-	file   *os.File
-	sync   func(*os.File) error
-	synced int64
-	lost   int64 // what may not be on the disk though the kernel will say so
+	synced atomic.Int64
+	lost   atomic.Int64 // what may not be on the disk though the kernel will say so
+
+	sync func(*os.File) error
+
+	mu   sync.Mutex // of file, also against being closed, and held while synced and lost move
+	file *os.File
 }
 
 var errLost = errors.New("the disk did not take what was written")
@@ -24,19 +26,40 @@ var errLost = errors.New("the disk did not take what was written")
 func (d *disk) upTo(place int64) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if place <= d.lost {
+	if place <= d.lost.Load() {
 		return errLost
 	}
-	if place <= d.synced {
+	if place <= d.synced.Load() {
 		return nil
 	}
 	end := d.written.Load()
 	if err := d.sync(d.file); err != nil {
-		d.lost = end
+		d.lost.Store(end)
 		return err
 	}
-	d.synced = end
+	d.synced.Store(end)
 	return nil
+}
+
+// behind is how much was written that is not known to be on the disk.
+func (d *disk) behind() int64 { return d.written.Load() - d.synced.Load() }
+
+// ease makes durable what is before a place in a file, and holds up nobody meanwhile: the file is opened for it. (What the kernel could not write it tells to
+// each that had the file open, so that nobody's news is lost.)
+func (d *disk) ease(name string, end int64) {
+	f, err := os.Open(name)
+	if err != nil {
+		return // whoever ends the file syncs it
+	}
+	err = d.sync(f)
+	f.Close()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err != nil {
+		d.lost.Store(max(d.lost.Load(), end))
+	} else {
+		d.synced.Store(max(d.synced.Load(), end))
+	}
 }
 
 // turn to another file, after the one before is on the disk.
@@ -45,23 +68,20 @@ func (d *disk) turn(file *os.File, place int64) {
 	defer d.mu.Unlock()
 	if d.file != nil {
 		if err := d.sync(d.file); err != nil {
-			d.lost = place
+			d.lost.Store(place)
 		}
 	}
-	d.file, d.synced = file, place
+	d.file = file
 	d.written.Store(place)
+	d.synced.Store(place)
 }
 
 // doubtful tells whether something may not be on the disk, so that the whole must be written anew.
-func (d *disk) doubtful() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return d.lost > 0
-}
+func (d *disk) doubtful() bool { return d.lost.Load() > 0 }
 
 // sure again, after all was written anew.
 func (d *disk) sure() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.lost = 0
+	d.lost.Store(0)
 }

@@ -56,6 +56,19 @@ func (l *Ledger) FailSync(err error) {
 	}
 }
 
+// Waiting is how many calls wait for room.
+func (l *Ledger) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.leading { // and changes them
+		return -1
+	}
+	return len(l.waiters)
+}
+
+// SyncWith has the disk make files durable by f from now on.
+func (l *Ledger) SyncWith(f func(*os.File) error) { l.disk.sync = f }
+
 // SetClock of a reader, which else goes by that of the host.
 func (r *Reader) SetClock(c Clock) { r.clock = c }
 

@@ -18,7 +18,7 @@ func (d *leader) decide(asks []*ask) error {
 		b := d.log.book
 		tooMany := b.byName[a.keyName] == nil && b.perWho[a.principal] >= maxKeys
 		if tooMany {
-			d.fail([]*ask{a}, fmt.Errorf("principal %q has used %d different gates, routes and models, and may use no further one", a.principal, maxKeys))
+			d.fail([]*ask{a}, fmt.Errorf("%w: principal %q has used %d different gates, routes and models, and may use no further one: use one of those, or have the routes name their models instead of a pattern", ErrCall, a.principal, maxKeys))
 		}
 		return tooMany
 	})
@@ -46,6 +46,7 @@ func (d *leader) decide(asks []*ask) error {
 			a.last = dec
 			refused = append(refused, a)
 			if action, wait, _ := dec.action(); action == Queue && wait > 0 {
+				a.until = b.now.ledger + int64(wait)
 				d.block(a)
 			}
 		}
@@ -117,7 +118,13 @@ func (d *leader) serveWaiters(grant func(*ask, []*account, decision)) {
 	})
 }
 
+// block has those behind leave to a call what it waits for. One that cannot have it before it gives up, unless somebody resets a budget, holds up nobody:
+// else whoever asks for much again and again would keep from all others what there is.
 func (d *leader) block(a *ask) {
+	now := d.log.book.now.ledger
+	if slices.ContainsFunc(a.last.stops, func(s stop) bool { return s.reset < 0 || int64(s.reset) > a.until-now }) {
+		return
+	}
 	for _, s := range a.last.stops {
 		if c := &s.acc.counters[s.limit]; !c.blocked {
 			c.blocked = true
@@ -145,6 +152,7 @@ func (d *leader) grant(a *ask, accs []*account, dec decision) *Reservation {
 	d.append(&record{kind: recReserve, id: id, key: k.id, usage: Usage{Input: h.Input, Output: h.Output}, cost: h.Cost, text: a.id})
 	b.reserve(id, h)
 	d.own[id.n] = struct{}{}
+	d.given = append(d.given, id.n)
 	r := &Reservation{ledger: d.l, n: id.n, output: dec.output, most: h.Amounts, held: len(k.accounts) > 0}
 	r.tokens, r.requests = b.left(k.accounts)
 	return r
@@ -176,10 +184,12 @@ func (d *leader) leave(a *ask) {
 	d.answers = append(d.answers, func() { a.answers <- answer{exceeded: e} })
 }
 
+func unaccounted(err error) error { return fmt.Errorf("cannot account for the call: %w", err) }
+
 func (d *leader) fail(asks []*ask, err error) {
 	for _, a := range asks {
 		d.answers = append(d.answers, func() {
-			a.answers <- answer{err: fmt.Errorf("cannot account for the call: %w", err)}
+			a.answers <- answer{err: unaccounted(err)}
 		})
 	}
 }

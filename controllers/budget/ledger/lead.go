@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -24,6 +25,7 @@ type ask struct {
 	*call
 	answers chan answer // two have room: none is waited for
 	last    decision    // of one that waits
+	until   int64       // when it waits no longer, by the ledger's clock
 }
 
 type answer struct {
@@ -51,9 +53,11 @@ type leader struct {
 	ahead   bool // the book knows what could not be written
 	failed  error
 	answers []func()
+	given   []uint64 // reservations of this turn, whose callers do not know of them yet
 
 	compactAt  int64
 	compacting sync.WaitGroup
+	easing     atomic.Bool // see ease
 }
 
 func (d *leader) begin(l *Ledger) {
@@ -96,7 +100,7 @@ func (l *Ledger) lead() {
 		batch := l.queue
 		l.queue, l.spare = l.spare[:0], nil
 		l.mu.Unlock()
-		closing := l.turn(batch)
+		closing := l.safeTurn(batch)
 		l.mu.Lock()
 		clear(batch)
 		l.spare = batch[:0]
@@ -181,9 +185,14 @@ func (d *leader) turn(batch []*op) (closing func()) {
 	for _, tell := range d.answers {
 		tell()
 	}
-	clear(d.answers)
-	d.answers = d.answers[:0]
+	d.told()
 	return closing
+}
+
+// told forgets the answers, which were given.
+func (d *leader) told() {
+	clear(d.answers)
+	d.answers, d.given = d.answers[:0], d.given[:0]
 }
 
 // prepare takes the lock and brings the book up to the log.

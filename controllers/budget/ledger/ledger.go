@@ -46,6 +46,8 @@ type Ledger struct {
 var (
 	// ErrNotConfigured is what Reserve gives before the first Configure.
 	ErrNotConfigured = errors.New("the budgets are not known yet")
+	// ErrCall is what Reserve gives where it is the call that is wrong, not the ledger.
+	ErrCall = errors.New("the call is out of bounds")
 	// ErrClosed is what is given after Close.
 	ErrClosed = errors.New("the ledger is closed")
 )
@@ -192,7 +194,7 @@ func (g *generation) leave(dir string, clean bool) {
 func (l *Ledger) Reserve(ctx context.Context, r *Request) (*Reservation, *Exceeded, error) {
 	c, err := newCall(r)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, fmt.Errorf("%w: %w", ErrCall, err)
 	}
 	a := &ask{call: c, answers: make(chan answer, 2)}
 	if err := l.submit(&op{ask: a}); err != nil {

@@ -231,3 +231,35 @@ func TestNobodyWaitsWhereALimitSaysDenyOrDowngrade(t *testing.T) {
 		})
 	}
 }
+
+func TestWhoeverCannotHaveWhatItWaitsForHoldsUpNobody(t *testing.T) {
+	inBubble(t, config(queued("t", ledger.Tokens, 100, ledger.Window{Sliding: time.Hour}, time.Minute)), func(w *waiting) {
+		ctx := context.Background()
+		w.ask(ctx, "a", from("a", 60))
+		w.settle("a", 60)
+		w.ask(ctx, "large", from("b", 95)) // there is no room for it before an hour is over
+		w.ask(ctx, "small", from("c", 10))
+		w.said("a", "small")
+		w.settle("small", 10)
+		w.ask(ctx, "other", from("c", 10))
+		w.said("other")
+		w.all.Wait()
+		w.said("large refused after waiting")
+		w.held["other"].Cancel()
+
+		<-time.After(time.Hour - 90*time.Second) // now it is worth waiting: it is served in turn
+		w.ask(ctx, "large", from("b", 95))
+		w.ask(ctx, "small", from("c", 30))
+		w.said("small")
+		w.held["small"].Cancel()
+		w.all.Wait()
+		w.said("large refused after waiting")
+		<-time.After(time.Second)
+		w.ask(ctx, "large", from("b", 85))
+		w.ask(ctx, "small", from("c", 20))
+		w.said()
+		w.all.Wait()
+		w.said("large", "small refused after waiting")
+		w.held["large"].Cancel()
+	})
+}
