@@ -167,7 +167,10 @@ func (b *budgets) Reserve(ctx context.Context, a *proxy.Ask) (proxy.Reservation,
 		r.Prices = append(r.Prices, priceOf(p))
 	}
 	held, over, err := l.Reserve(ctx, &r)
-	if ctx.Err() == nil { // else it is the call that ended
+	switch {
+	case errors.Is(err, ledger.ErrCall): // the ledger is well: a caller must not make it look broken for all
+		return nil, nil, unaccountable{err}
+	case ctx.Err() == nil: // else it is the call that ended
 		b.noted(err)
 	}
 	switch {
@@ -179,6 +182,11 @@ func (b *budgets) Reserve(ctx context.Context, a *proxy.Ask) (proxy.Reservation,
 	}
 	return reservation{held}, nil, nil
 }
+
+// unaccountable is what is wrong with a call.
+type unaccountable struct{ error }
+
+func (unaccountable) Is(target error) bool { return target == proxy.ErrUnaccountable }
 
 // reservation is one of the ledger as the proxy knows it.
 type reservation struct{ *ledger.Reservation }

@@ -180,6 +180,22 @@ var _ = Describe("mirrorgate and its budgets", Serial, func() {
 		Expect(w.status()).To(Equal(200))
 	})
 
+	It("refuses a call that cannot be accounted for with words, and is no worse for it", func() {
+		w := newWorld()
+		w.backed(2, func(rw http.ResponseWriter, _ *http.Request) { fmt.Fprint(rw, `{}`) }, &proxy.Price{OutputPerMillion: 1 << 50})
+		w.write(ledger.ConfigFile, one(1, limit("money", ledger.Cost, 1<<60)))
+		w.gate("one")
+		Eventually(w.ready).WithArguments("one").Should(Succeed())
+		resp, err := http.Post("http://"+w.addr+"/v1/chat/completions", "application/json", strings.NewReader(`{"model":"house","max_tokens":2000000000,"n":2000000}`))
+		Expect(err).NotTo(HaveOccurred())
+		defer resp.Body.Close()
+		said, err := io.ReadAll(resp.Body)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(resp.StatusCode).To(Equal(400), string(said))
+		Expect(string(said)).To(And(ContainSubstring("cannot account for a call"), ContainSubstring("Unaccountable")))
+		Expect(w.line.Running()).To(ConsistOf(HaveField("LedgerError", BeEmpty())), "no caller can make the ledger look broken")
+	})
+
 	It("refuses calls while the ledger does not work, says so, and goes on when it does", func() {
 		w := newWorld()
 		path := filepath.Join(w.dir, "state/gate/ledger")

@@ -141,7 +141,7 @@ func (o *observed) route(r *specs.Route, inForce verdict) specs.RouteStatus {
 	case refs.status != metav1.ConditionTrue:
 		v = refs
 	case v.status == metav1.ConditionTrue && o.stopped(r) != "":
-		v = no(specs.ReasonBoundsBroken, "%s; nothing is sent to it before the route is changed", o.stopped(r))
+		v = no(specs.ReasonBoundsBroken, "%s; nothing is sent to it until the Route is changed, or `mirrorctl restart mirrorgate`", o.stopped(r))
 	case v.status == metav1.ConditionTrue && st.Endpoints == 0 && st.Declared > 0:
 		v = no(specs.ReasonNoEndpoints, "none of its %d endpoints is ready%s", st.Declared, o.meanwhile(r))
 	case v.status == metav1.ConditionTrue:

@@ -38,8 +38,9 @@ const (
 )
 
 // boundNames are the members of a body that bounds depend on, but for caps.
-var boundNames = []string{"n", "best_of", "prompt", "tools", "messages", "input", "system", "previous_response_id", "conversation", "mcp_servers",
-	"container", "n_predict", "num_predict", "max_new_tokens", "n_cmpl"}
+var boundNames = []string{"n", "best_of", "prompt", "tools", "messages", "input", "system", "service_tier", "speed", "previous_response_id", "conversation",
+	"mcp_servers", "container", "n_predict", "num_predict", "max_new_tokens", "n_cmpl", "chat_template", "mm_processor_kwargs", "media_io_kwargs", "prediction",
+	"web_search_options"}
 
 // boundOf reads what a call takes at most. size is that of what goes on; image is what an image counts as, 0 for the default.
 func boundOf(body strict.Value, op *operation, size, image int64) (*bound, error) {
@@ -68,7 +69,11 @@ func boundOf(body strict.Value, op *operation, size, image int64) (*bound, error
 			if deep {
 				return p.list(v)
 			}
-		default: // it names what the backend has, or is a cap of another name that a backend may prefer
+		case "service_tier", "speed": // the same tokens for another price
+			if s, _ := v.Text(); s == "priority" || s == "fast" {
+				b.open = name + ": " + s
+			}
+		default: // it names what the backend has or makes of it, or is a cap of another name that a backend may prefer
 			b.open = name
 		}
 		return err
@@ -96,7 +101,7 @@ func promptsIn(v strict.Value) int64 {
 
 // hasParts tells whether a body may have parts that are no text. An escape may hide the word.
 func hasParts(body []byte) bool {
-	for _, word := range []string{"image", "file", "document", "video", "item_reference", `\u`} {
+	for _, word := range []string{"image", "file", "document", "video", "audio", "item_reference", `\u`} {
 		if bytes.Contains(body, []byte(word)) {
 			return true
 		}
@@ -169,7 +174,7 @@ func (p *parts) part(v strict.Value) error {
 			return err // it is text, which counts by its bytes
 		}
 		p.open = kind
-	case "file", "input_file", "video_url", "input_video", "item_reference": // of any size, which the gate cannot see
+	case "file", "input_file", "video_url", "input_video", "audio_url", "item_reference": // of any size, which the gate cannot see
 		p.open = kind
 	}
 	return err

@@ -152,6 +152,12 @@ var _ = Describe("What is reserved for a call", func() {
 		Entry("a cap of another name goes before the gate's", chatPath, `{"model":"house-chat","n_predict":-1}`, "n_predict"),
 		Entry("the backend searches by itself", responsesPath, `{"model":"house-chat","tools":[{"type":"web_search_preview"}]}`, "web_search"),
 		Entry("a file is with the backend", chatPath, `{"model":"house-chat","messages":[{"content":[{"type":"file","file":{"file_id":"f"}}]}]}`, "file"),
+		Entry("a template in the call may say anything as often as it likes", chatPath, `{"model":"house-chat","chat_template":"{% for i in range(9999) %}a{% endfor %}"}`,
+			"chat_template"),
+		Entry("an image is made larger", chatPath, `{"model":"house-chat","mm_processor_kwargs":{"max_pixels":99999999}}`, "mm_processor_kwargs"),
+		Entry("what was predicted and did not come counts too", chatPath, `{"model":"house-chat","prediction":{"type":"content","content":"x"}}`, "prediction"),
+		Entry("another tier has another price", chatPath, `{"model":"house-chat","service_tier":"priority"}`, "service_tier"),
+		Entry("sound is with the backend", chatPath, `{"model":"house-chat","messages":[{"content":[{"type":"audio_url","audio_url":{"url":"http://x/y"}}]}]}`, "audio_url"),
 		Entry("a document has many pages", messagesPath, `{"model":"house-chat","messages":[{"content":[{"type":"document","source":`+
 			`{"type":"base64","media_type":"application/pdf","data":"JVBERi0="}}]}]}`, "document"),
 	)

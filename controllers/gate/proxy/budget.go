@@ -2,8 +2,12 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"time"
 )
+
+// ErrUnaccountable is what a Ledger says of a call that it cannot take whatever the budgets are. What is said besides is told to the caller.
+var ErrUnaccountable = errors.New("unaccountable")
 
 // Ledger holds calls to the budgets. It is safe for many callers.
 type Ledger interface {

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strconv"
@@ -150,6 +151,8 @@ func (x *exchange) hold(m *meter) *refusal {
 			reason = c.reason
 		}
 		return refuse(reason, "")
+	case errors.Is(err, ErrUnaccountable):
+		return refuse(Unaccountable, "%s", err)
 	case err != nil:
 		bad := refuse(LedgerFailed, "")
 		bad.err = err

@@ -63,6 +63,7 @@ const (
 	UnboundedCall    Reason = "UnboundedCall"
 	BoundsBroken     Reason = "BoundsBroken"
 	LedgerFailed     Reason = "LedgerFailed"
+	Unaccountable    Reason = "Unaccountable"
 
 	AuditFailed Reason = "AuditFailed"
 
@@ -131,8 +132,9 @@ var reasons = map[Reason]struct {
 	BackendNotReady:  {6, http.StatusServiceUnavailable, "no backend of the route is ready"},
 	BudgetExceeded:   {6, http.StatusTooManyRequests, "a budget has too little left"},
 	UnboundedCall:    {6, http.StatusBadRequest, "a budget holds for this call, and part of it can be of any size, which no budget can hold"},
-	BoundsBroken:     {6, http.StatusServiceUnavailable, "the route is stopped, because a backend took more than it was told to"},
+	BoundsBroken:     {6, http.StatusServiceUnavailable, "the route is stopped, because a backend took more than it was told to; it serves again when its owner changes the Route, or restarts the gate"},
 	LedgerFailed:     {6, http.StatusServiceUnavailable, "what the budgets have left is not known, or the call cannot be written down"},
+	Unaccountable:    {6, http.StatusBadRequest, "the call cannot be accounted for"},
 
 	AuditFailed: {7, http.StatusServiceUnavailable, "the decision cannot be recorded"},
 

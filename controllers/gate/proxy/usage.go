@@ -74,17 +74,19 @@ func (u *usage) field(name string, value strict.Value) error {
 // maxUsage is the largest usage object that is looked at.
 const maxUsage = 4 << 10
 
-// tap finds the usage in a JSON text that goes by in pieces: an object named usage in the outermost object, or in an object of that, as the
-// message of Anthropic's stream and the response of OpenAI's have it. It keeps nothing but that.
+// tap finds the usage in a JSON text that goes by in pieces: an object named usage in the outermost object, or in the message that Anthropic's stream has
+// there or the response of OpenAI's. Nowhere else: a backend may say back what its caller sent, such as metadata. It keeps nothing but that.
 type tap struct {
 	usage  *usage
 	depth  int
 	string bool // within a string
 	escape bool // after a backslash in it
-	// last is the string that was read last at depth 1 or 2, as far as it may be the word; key tells that a colon followed it.
+	// last is the string that was read last at depth 1 or 2, as far as it may be a word; key tells that a colon followed it, and that it is the word.
 	last []byte
 	key  bool
-	word [len("usage") + 1]byte // the memory of last
+	word [len("response") + 1]byte // the memory of last
+	// outer: the last name at depth 1 is of an object that has the usage; inner: that is the object at depth 2.
+	outer, inner bool
 	// taken is the usage object so far; from is the depth at which it began.
 	taken []byte
 	from  int
@@ -105,10 +107,16 @@ func (t *tap) feed(p []byte) {
 		case '"':
 			t.string, t.last, t.key = true, t.word[:0], false
 		case ':':
-			t.key = t.depth <= 2 && string(t.last) == "usage"
+			t.key = (t.depth == 1 || t.depth == 2 && t.inner) && string(t.last) == "usage"
+			if t.depth == 1 {
+				t.outer = string(t.last) == "message" || string(t.last) == "response"
+			}
 		case ' ', '\n', '\r', '\t':
 		case '{', '[':
 			t.depth++
+			if t.depth == 2 {
+				t.inner = c == '{' && t.outer
+			}
 			if t.key && c == '{' && t.from == 0 {
 				if t.taken == nil {
 					t.taken = make([]byte, 0, 256) // enough for most

@@ -52,6 +52,9 @@ var _ = Describe("the usage of an answer", func() {
 					object["message"] = map[string]any{"usage": said, "content": text()}
 				}
 			}
+			if random.IntN(2) == 0 { // what its caller sent, and got back
+				object["metadata"] = map[string]any{"usage": map[string]any{"prompt_tokens": 0, "completion_tokens": 0}, "message": text()}
+			}
 			raw, err := json.Marshal(object)
 			Expect(err).NotTo(HaveOccurred())
 			var pieces [][]byte
