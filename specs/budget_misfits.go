@@ -120,17 +120,22 @@ func (t *budgetTree) prepaid(b *TokenBudget) []Misfit {
 	return out
 }
 
-// leaks warns of tunnels to other hosts below a budget of cost.
+// leaks warns of tunnels below a budget of cost.
 func (t *budgetTree) leaks(b *TokenBudget) []Misfit {
 	if b.Spec.Currency() == "" {
 		return nil
 	}
 	var out []Misfit
 	for _, c := range t.covers(b) {
-		if c.route.Spec.Protocol.isTunnel() && c.route.Spec.leaves() {
-			out = append(out, Misfit{[]Site{budgetSite(b, costField(b, "cost"))},
-				fmt.Sprintf("route/%s is a tunnel to other hosts: what is spent through it is not counted", c.route.Name)})
+		if !c.route.Spec.Protocol.isTunnel() {
+			continue
 		}
+		to := ""
+		if c.route.Spec.leaves() {
+			to = " to other hosts"
+		}
+		out = append(out, Misfit{[]Site{budgetSite(b, costField(b, "cost"))},
+			fmt.Sprintf("route/%s is a tunnel%s: what passes it is not read, so what is spent through it is not counted; budget requests or concurrency of it, or narrow the scope to what can be counted", c.route.Name, to)})
 	}
 	return out
 }

@@ -125,17 +125,41 @@ func (c *callers) goOn() {
 	Eventually(c.ok.Load).Should(BeNumerically(">", was+10))
 }
 
+// ownPrograms gives the operator programs of its own, which can be replaced.
+func (h *host) ownPrograms() {
+	GinkgoHelper()
+	h.bin = h.dir + "/bin"
+	Expect(os.Mkdir(h.bin, 0o755)).To(Succeed())
+	for _, p := range []string{"mirrorosd", "mirrorguard", "mirrorgate"} {
+		data, err := os.ReadFile(bin + "/" + p)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(os.WriteFile(h.bin+"/"+p, data, 0o755)).To(Succeed())
+	}
+}
+
+// upgradeGate replaces the gate's program and waits until a new gate is beside the old one.
+func (h *host) upgradeGate(old int) {
+	GinkgoHelper()
+	program := h.bin + "/mirrorgate"
+	data, err := os.ReadFile(program)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(os.WriteFile(program+".new", append(data, "another"...), 0o755)).To(Succeed())
+	Expect(os.Rename(program+".new", program)).To(Succeed())
+	Eventually(func() bool {
+		for _, i := range h.of(specs.SystemProcess) {
+			if i.Status.Ready && int(i.Status.PID) != old {
+				return true
+			}
+		}
+		return false
+	}).Should(BeTrue(), "a new gate is beside the old one")
+}
+
 var _ = Describe("a gate", func() {
 	begin := func() (*host, string) {
 		GinkgoHelper()
 		h := newHost()
-		h.bin = h.dir + "/bin" // to put other programs into
-		Expect(os.Mkdir(h.bin, 0o755)).To(Succeed())
-		for _, p := range []string{"mirrorosd", "mirrorguard", "mirrorgate"} {
-			data, err := os.ReadFile(bin + "/" + p)
-			Expect(err).NotTo(HaveOccurred())
-			Expect(os.WriteFile(h.bin+"/"+p, data, 0o755)).To(Succeed())
-		}
+		h.ownPrograms()
 		h.write("gate.yaml", fmt.Sprintf(gateManifest, bin))
 		h.start()
 		h.ready()
@@ -193,19 +217,7 @@ var _ = Describe("a gate", func() {
 		}()
 		Eventually(events.Load).Should(BeNumerically(">", 2))
 		c := call(address, 2)
-		program := h.bin + "/mirrorgate"
-		data, err := os.ReadFile(program)
-		Expect(err).NotTo(HaveOccurred())
-		Expect(os.WriteFile(program+".new", append(data, "another"...), 0o755)).To(Succeed())
-		Expect(os.Rename(program+".new", program)).To(Succeed())
-		Eventually(func() bool {
-			for _, i := range h.of(specs.SystemProcess) {
-				if i.Status.Ready && int(i.Status.PID) != old {
-					return true
-				}
-			}
-			return false
-		}).Should(BeTrue(), "a new gate is beside the old one")
+		h.upgradeGate(old)
 		c.goOn()
 		was := events.Load()
 		Eventually(events.Load).Should(BeNumerically(">", was+2), "the stream goes on by the old one")

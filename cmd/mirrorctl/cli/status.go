@@ -20,10 +20,11 @@ type statusAnswer struct {
 	// Ready out of Declared counts processes, those made through the API among them.
 	Ready    int `json:"ready"`
 	Declared int `json:"declared"`
-	// Gates, routes that cannot serve, and rules that somebody made for a while.
-	Gates  []gateStatus  `json:"gates,omitempty"`
-	Routes []notReady    `json:"routesNotReady,omitempty"`
-	Grants []grantStatus `json:"grants,omitempty"`
+	// Gates, routes that cannot serve, budgets that no gate holds calls to, and rules that somebody made for a while.
+	Gates   []gateStatus  `json:"gates,omitempty"`
+	Routes  []notReady    `json:"routesNotReady,omitempty"`
+	Budgets []notReady    `json:"budgetsNotReady,omitempty"`
+	Grants  []grantStatus `json:"grants,omitempty"`
 	// Conditions of the operator that hold and should not, such as DiskPressure.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Host is there with -o wide.
@@ -164,7 +165,7 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 
 // good tells whether all is ready, and what is on disk is in force. What is not known yet is not good.
 func (a *statusAnswer) good() bool {
-	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Conditions) == 0 && len(a.Routes) == 0 && a.gatesGood() && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
+	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Conditions) == 0 && len(a.Routes)+len(a.Budgets) == 0 && a.gatesGood() && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
 		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != "" || !s.inForce()
 	})
 }

@@ -38,7 +38,7 @@ type grantStatus struct {
 	Reason  string      `json:"reason,omitempty"`
 }
 
-// askGates adds what there is to say of gates, routes and rules.
+// askGates adds what there is to say of gates, routes, budgets and rules.
 func (c *command) askGates(ctx context.Context, a *statusAnswer, stacks []specs.Stack, processes []specs.Process) error {
 	gates, err := listOf[specs.Gate](ctx, c, "")
 	if err != nil {
@@ -55,13 +55,16 @@ func (c *command) askGates(ctx context.Context, a *statusAnswer, stacks []specs.
 	for i := range gates {
 		a.Gates = append(a.Gates, statusOfGate(&gates[i]))
 	}
+	budgets, err := listOf[specs.TokenBudget](ctx, c, "")
+	if err != nil {
+		return err
+	}
 	for i := range routes {
-		cond := meta.FindStatusCondition(routes[i].Status.Conditions, specs.ConditionReady)
-		switch {
-		case cond == nil:
-			a.Routes = append(a.Routes, notReady{routes[i].Name, specs.ReasonUnknown, "not looked at yet"})
-		case cond.Status != metav1.ConditionTrue:
-			a.Routes = append(a.Routes, notReady{routes[i].Name, cond.Reason, cond.Message})
+		a.Routes = appendNotReady(a.Routes, routes[i].Name, routes[i].Status.Conditions)
+	}
+	for i := range budgets {
+		if len(gates) > 0 { // else nobody is there who could hold to it
+			a.Budgets = appendNotReady(a.Budgets, budgets[i].Name, budgets[i].Status.Conditions)
 		}
 	}
 	for i := range rules {
@@ -76,6 +79,17 @@ func (c *command) askGates(ctx context.Context, a *statusAnswer, stacks []specs.
 		a.Stacks[i].remote(&stacks[i], routes, processes)
 	}
 	return nil
+}
+
+// appendNotReady appends an object that is not.
+func appendNotReady(to []notReady, name string, conditions []metav1.Condition) []notReady {
+	switch cond := meta.FindStatusCondition(conditions, specs.ConditionReady); {
+	case cond == nil:
+		return append(to, notReady{name, specs.ReasonUnknown, "not looked at yet"})
+	case cond.Status != metav1.ConditionTrue:
+		return append(to, notReady{name, cond.Reason, cond.Message})
+	}
+	return to
 }
 
 // gatesGood tells whether every gate serves.
@@ -124,7 +138,7 @@ func localityText(s *stackStatus) string {
 	return text + "."
 }
 
-// printGates prints a line for each gate, each route that cannot serve, and each rule that ends by itself.
+// printGates prints a line for each gate, each route that cannot serve, each budget that is not held to, and each rule that ends by itself.
 func (c *command) printGates(a *statusAnswer) {
 	for _, g := range a.Gates {
 		line := fmt.Sprintf("gate/%s  %s  snapshot %d", g.Name, g.Address, g.Snapshot)
@@ -141,6 +155,9 @@ func (c *command) printGates(a *statusAnswer) {
 	var rows [][]string
 	for _, r := range a.Routes {
 		rows = append(rows, []string{"route/" + r.Name, r.Reason, oneLine(r.Message)})
+	}
+	for _, b := range a.Budgets {
+		rows = append(rows, []string{"tokenbudget/" + b.Name, b.Reason, oneLine(b.Message)})
 	}
 	columns(c.Out, nil, rows)
 	for _, g := range a.Grants {
