@@ -38,4 +38,44 @@
 //
 // Sliding windows run on the ledger's own clock, which goes on with the boot-time clock (CLOCK_BOOTTIME, with time asleep) and over a reboot with the wall clock, and
 // never backwards. Calendar windows go by the wall clock in their zone. The zones are those of the host, or of the program: import time/tzdata.
+//
+// # What budgets of other gateways are blamed for
+//
+// Each of it has a test here; the names are looked up by one.
+//
+//	calls at once spend more than there is
+//		cmd/mirrorgate/budgets_test.go: passes as many calls as a budget admits, of a thousand at once
+//		controllers/budget/ledger/random_test.go: agree with a plain model, whatever happens to them
+//	what is set aside blocks who has hardly spent
+//		controllers/budget/ledger/ledger_test.go: does not pin a budget with what it might take but does not
+//		controllers/gate/proxy/bounds_test.go: lowers the cap of calls that bring none
+//		controllers/budget/ledger/queue_test.go: TestWhoeverCannotHaveWhatItWaitsForHoldsUpNobody
+//	a model without a price, or by another name, is under no budget
+//		cmd/e2e/budget_test.go: that counts money refuses a set with a route that has no price
+//		reconcile/admit/budget_test.go: models that no route of the scope serves
+//		controllers/gate/proxy/meter_test.go: is a request and the price of a call: of HTTP
+//	who goes away pays nothing, or too much
+//		cmd/mirrorgate/budgets_test.go: charges what the backend served, when callers go away at any moment
+//		controllers/gate/proxy/settle_test.go: the answer is read on to the usage at its end
+//		controllers/gate/proxy/settle_test.go: an explicit zero is zero
+//	the usage of a stream is not asked for, or not found
+//		controllers/gate/proxy/settle_test.go: the chunk that the gate asked for
+//		controllers/gate/proxy/settle_test.go: a response that failed
+//		controllers/gate/proxy/usage_test.go: is found however the answer is cut, and nothing else is taken for it
+//	a restart forgets what was spent
+//		cmd/e2e/budget_chaos_test.go: when the gate is killed at any moment
+//		cmd/e2e/budget_chaos_test.go: is exact while the gate's own program is replaced
+//		controllers/budget/ledger/crash_test.go: of one of two gates under load, again and again
+//	a window does not begin anew, or begins twice
+//		controllers/budget/ledger/ledger_test.go: of the calendar begins anew at its edge
+//		controllers/budget/ledger/ledger_test.go: of the calendar does not begin twice when the clock goes back
+//		controllers/budget/ledger/window_test.go: a day of 25 hours
+//	a budget is taken and not held to
+//		controllers/budget/decide_test.go: a gate runs earlier budgets
+//		cmd/mirrorgate/budgets_test.go: takes up budgets as they are written
+//		controllers/budget/ledger/ledger_test.go: of none is a prepaid amount
+//	budgets of many are not shared, and headers tell something else
+//		controllers/budget/ledger/ledger_test.go: all hold that a call falls under, and all above them
+//		cmd/e2e/budget_rough_test.go: bounds a process that is run as an agent
+//		controllers/gate/proxy/meter_test.go: tells with each answer what is left
 package ledger
