@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -42,6 +43,14 @@ func secrets() (out []secret) {
 		out = append(out, secret{kind, before + value + after, before + "[redacted: " + kind + "]" + after, value})
 	}
 	return out
+}
+
+// processorTime is what this process took of the processors so far: others may take as much as they like.
+func processorTime() time.Duration {
+	GinkgoHelper()
+	var u syscall.Rusage
+	Expect(syscall.Getrusage(syscall.RUSAGE_SELF, &u)).To(Succeed())
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 func compile(configs ...filter.Config) *filter.Filter {
@@ -150,12 +159,26 @@ var _ = Describe("RedactSecrets", func() {
 		Expect(len(out)).To(BeNumerically(">", 10))
 	})
 
-	It("takes no time that grows with the square of the text", func(ctx SpecContext) {
+	It("takes no time that grows with the square of the text", func() {
 		f := compile(one(filter.RedactSecrets), one(filter.BlockInjection))
+		const short, times = 4 << 10, 16
 		for _, part := range []string{"token ", "token=", "password: a ", "key", "-----BEGIN ", "://a:b", "eyJ", "ignore all "} {
-			f.Apply(filter.Request, []string{strings.Repeat(part, 1<<17/len(part))})
+			least := func(size int) (least time.Duration) {
+				text := []string{strings.Repeat(part, size/len(part))}
+				for range 3 {
+					began := processorTime()
+					f.Apply(filter.Request, text)
+					if took := processorTime() - began; least == 0 || took < least {
+						least = took
+					}
+				}
+				return least
+			}
+			// A text that is longer takes that much longer, where it does not take the square of it. Between the two is room for what else the
+			// processor does in that time.
+			Expect(float64(least(times*short))/float64(least(short))).To(BeNumerically("<", times*times/3), "%q", part)
 		}
-	}, SpecTimeout(20*time.Second))
+	})
 
 	It("holds back no more than it may of what has no end, and lets nothing of it through", func() {
 		f := compile(one(filter.RedactSecrets))
