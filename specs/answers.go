@@ -65,6 +65,9 @@ type Explanation struct {
 	// Status that the client got, and how long it took; 0 for what did not happen.
 	Status       int   `json:"status,omitempty"`
 	Milliseconds int64 `json:"ms,omitempty"`
+	// RequestFilters are the rules whose filters did something about the request, AnswerFilters about its answer.
+	RequestFilters []string `json:"requestFilters,omitempty"`
+	AnswerFilters  []string `json:"answerFilters,omitempty"`
 	// Tried rules in their order.
 	Tried []TriedRule `json:"tried,omitempty"`
 	// Note says what else there is to know, such as that rules have changed since.

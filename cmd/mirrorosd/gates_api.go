@@ -70,12 +70,13 @@ func (g gatesAPI) Why(ctx context.Context, request string) (*specs.Explanation, 
 	out, d := explained(e), e.Decision
 	out.Request, out.Time, out.Principal, out.Decision, out.Stage, out.Reason, out.Rule = d.Request, d.Time, d.Principal, d.Decision, d.Stage, d.Reason, d.Rule
 	out.Allowed = d.Decision == "Allowed" || d.Decision == "Rewritten"
+	out.RequestFilters = d.Filters
 	var notes []string
 	if d.Text != "" { // such as which budget had too little left, or what a call was downgraded from
 		notes = append(notes, d.Text)
 	}
 	if o := e.Outcome; o != nil {
-		out.Decision, out.Status, out.Milliseconds = o.Decision, o.Status, o.Milliseconds
+		out.Decision, out.Status, out.Milliseconds, out.AnswerFilters = o.Decision, o.Status, o.Milliseconds, o.Filters
 		if o.Reason != "" {
 			out.Reason, out.Stage = o.Reason, o.Stage
 		}

@@ -87,6 +87,14 @@ func (c *command) printExplanation(e *specs.Explanation) {
 	}
 	fmt.Fprintln(c.Out, strings.Join(append(head, verdict), "  "))
 	c.printTried(e)
+	for _, f := range []struct {
+		what  string
+		rules []string
+	}{{"request", e.RequestFilters}, {"answer", e.AnswerFilters}} {
+		if len(f.rules) > 0 {
+			fmt.Fprintf(c.Out, "  filters that did something about the %s: %s\n", f.what, strings.Join(f.rules, ", "))
+		}
+	}
 	if e.Reason != "" && e.Stage != 4 && !e.Allowed {
 		fmt.Fprintf(c.Out, "  reason: %s\n", e.Reason)
 	}

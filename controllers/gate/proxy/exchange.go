@@ -31,9 +31,9 @@ type exchange struct {
 	in     Input
 	rule   *rule
 	shadow []*rule
-	// filters are the rules that filter, filtered the names of those that did.
-	filters  []*rule
-	filtered []string
+	// filters are the rules that filter, filtered the names of those that did something about the request, answered about the answer.
+	filters            []*rule
+	filtered, answered []string
 	// edits that the gate made, by name, and whether one of them changed what the caller asked for.
 	edits     []string
 	rewritten bool

@@ -21,6 +21,8 @@ type AnswerFilter interface {
 	Piece(p []byte) (out []byte, refused string, err error)
 	// End gives what was held back.
 	End() (out []byte, refused string, err error)
+	// Acted tells whether it changed anything of what went on so far.
+	Acted() bool
 }
 
 // filter is stage 5: all filter rules that match look at the body. Those in Shadow are counted when they would have done something.
@@ -88,16 +90,17 @@ type answerFilters []*answerFilter
 
 type answerFilter struct {
 	AnswerFilter
-	rule *rule
+	rule    *rule // nil for what takes out of lists what rules do not allow
+	refused bool  // it refused, or could not look at the answer
 }
 
 func (x *exchange) answerFilters(media string) (out answerFilters) {
 	if x.lists != nil {
-		out = append(out, &answerFilter{x.lists(media), nil})
+		out = append(out, &answerFilter{AnswerFilter: x.lists(media)})
 	}
 	for _, r := range x.filters {
 		if f := r.filters.Answer(media); f != nil {
-			out = append(out, &answerFilter{f, r})
+			out = append(out, &answerFilter{AnswerFilter: f, rule: r})
 		}
 	}
 	return out
@@ -114,6 +117,7 @@ func (fs answerFilters) piece(p []byte, end bool) ([]byte, *refusal) {
 			rest, refused, err = f.End()
 			out = append(slices.Clone(out), rest...)
 		}
+		f.refused = err != nil || refused != ""
 		switch {
 		case err != nil:
 			return nil, &refusal{reason: AnswerRefused, rule: f.rule, err: errors.Join(errFilter, err)}
@@ -123,4 +127,17 @@ func (fs answerFilters) piece(p []byte, end bool) ([]byte, *refusal) {
 		p = out
 	}
 	return p, nil
+}
+
+// acted notes which rules did something about the answer, when it has ended. A rule that did something about the request too is counted once.
+func (x *exchange) acted(fs answerFilters) {
+	for _, f := range fs {
+		if f.rule == nil || !f.refused && !f.Acted() {
+			continue
+		}
+		x.answered = append(x.answered, f.rule.Name)
+		if !slices.Contains(x.filtered, f.rule.Name) {
+			f.rule.counter.hit(false, x.began)
+		}
+	}
 }

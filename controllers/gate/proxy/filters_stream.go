@@ -18,6 +18,7 @@ type streamAnswer struct {
 	queue   []*heldEvent
 	flows   map[string]*flow // by what text.of says
 	size    int              // bytes held
+	acted   bool
 	out     []byte
 }
 
@@ -60,6 +61,9 @@ func (a *streamAnswer) End() ([]byte, string, error) {
 	}
 	return a.ready(), "", nil
 }
+
+// Acted tells whether anything was redacted.
+func (a *streamAnswer) Acted() bool { return a.acted }
 
 // event looks at the next one.
 func (a *streamAnswer) event(raw []byte) (refused string, err error) {
@@ -153,6 +157,7 @@ func (a *streamAnswer) ready() []byte {
 				edits = append(edits, p.Replace("redacted", strict.Quote(p.out)))
 			}
 		}
+		a.acted = a.acted || len(edits) > 0
 		a.out = append(a.out, strict.Apply(e.raw, edits)...)
 	}
 	return a.out

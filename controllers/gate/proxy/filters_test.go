@@ -38,8 +38,11 @@ func (f words) Answer(string) proxy.AnswerFilter { return &answerWords{words: f}
 // answerWords holds all back until the end.
 type answerWords struct {
 	words
-	held []byte
+	held  []byte
+	acted bool
 }
+
+func (f *answerWords) Acted() bool { return f.acted }
 
 func (f *answerWords) Piece(p []byte) ([]byte, string, error) {
 	f.held = append(f.held, p...)
@@ -53,11 +56,13 @@ func (f *answerWords) End() ([]byte, string, error) {
 	if f.hide == "" {
 		return f.held, "", nil
 	}
+	f.acted = bytes.Contains(f.held, []byte(f.hide))
 	return bytes.ReplaceAll(f.held, []byte(f.hide), []byte("***")), "", nil
 }
 
 var _ = Describe("Filters", func() {
-	filters := map[string]words{"hide": {hide: "secret"}, "hide-too": {hide: "ret-w"}, "refuse": {refuse: "forbidden"}, "fail": {fail: "broken"}}
+	filters := map[string]words{"hide": {hide: "secret"}, "hide-too": {hide: "ret-w"}, "refuse": {refuse: "forbidden"}, "fail": {fail: "broken"},
+		"hide-answer": {hide: "hello"}, "hide-both": {hide: "id"}}
 
 	with := func(edit func(*world), names ...string) func(*world) {
 		return func(w *world) {
@@ -74,7 +79,6 @@ var _ = Describe("Filters", func() {
 
 	It("rewrite a request and its answer, and the record names them", func() {
 		m := newModel(answers)
-		filters["hide-answer"] = words{hide: "hello"}
 		w := newWorld(m.address(), with(nil, "hide", "hide-too", "hide-answer"))
 		r := w.ask(`{"model":"house-chat","x":"a secret-word, a secret"}`)
 		Expect(r.StatusCode).To(Equal(200), r.body)
@@ -85,6 +89,7 @@ var _ = Describe("Filters", func() {
 		Expect(r.Header.Get("X-MirrorGate-Edits")).To(Equal("redacted, model"))
 		records := w.records(r.id(), 2)
 		Expect(records[0].Filters).To(Equal([]string{"hide", "hide-too"}))
+		Expect(records[1].Filters).To(Equal([]string{"hide-answer"}))
 		Expect(records[1].OutputTokens).To(Equal(int64(7)), "usage is read before filters")
 		Expect(records[1].ResponseDigest).To(Equal(sum(r.body)))
 	})
@@ -109,10 +114,23 @@ var _ = Describe("Filters", func() {
 		Expect(r.StatusCode).To(Equal(502))
 		Expect(r.reason()).To(Equal("AnswerRefused"))
 		Expect(r.body).NotTo(ContainSubstring("hello"))
-		Expect(w.records(r.id(), 2)[1].Reason).To(Equal("AnswerRefused"))
+		Expect(w.records(r.id(), 2)[1]).To(And(HaveField("Reason", "AnswerRefused"), HaveField("Filters", []string{"no-hello"})))
 
 		w = newWorld(m.address(), with(nil, "fail"))
 		Expect(w.ask(chat).reason()).To(Equal("FilterError"))
+	})
+
+	It("count a hit for each request that they did something about, be it the answer alone or both", func() {
+		m := newModel(answers)
+		w := newWorld(m.address(), with(nil, "hide-answer", "hide-both", "hide"))
+		for range 2 {
+			w.records(w.ask(`{"model":"house-chat","x":"idle"}`).id(), 2)
+		}
+		hits := map[string]int64{}
+		for _, r := range w.server.Counts().Rules {
+			hits[r.Name] = r.Hits
+		}
+		Expect(hits).To(Equal(map[string]int64{"agents-may-chat": 2, "hide-answer": 2, "hide-both": 2}))
 	})
 
 	It("look at streams", func() {

@@ -117,7 +117,11 @@ type textAnswer struct {
 	filters *textFilters
 	events  bool
 	held    []byte
+	acted   bool
 }
+
+// Acted tells whether anything was redacted.
+func (a *textAnswer) Acted() bool { return a.acted }
 
 // Piece holds a piece back.
 func (a *textAnswer) Piece(p []byte) ([]byte, string, error) {
@@ -141,6 +145,7 @@ func (a *textAnswer) End() ([]byte, string, error) {
 	if refused != "" || err != nil {
 		return nil, refused, err
 	}
+	a.acted = len(edits) > 0
 	return strict.Apply(a.held, edits), "", nil
 }
 

@@ -63,6 +63,7 @@ var _ = Describe("Filters of texts", func() {
 		r := w.ask(`{"model":"house-chat","stream":true}`)
 		Expect(r.StatusCode).To(Equal(200), r.body)
 		Expect(told(r.body)).To(Equal("it is [redacted: AnthropicKey] okother"))
+		Expect(w.records(r.id(), 2)[1].Filters).To(Equal([]string{"filter"}))
 		Expect(r.body).To(HaveSuffix("data: [DONE]\n\n"))
 	})
 

@@ -138,6 +138,7 @@ func (x *exchange) ending(took time.Duration) *audit.Record {
 	if r.Decision = x.outcome(); x.failed {
 		r.Decision, r.Reason, r.Stage = audit.Failed, string(x.reason), reasons[x.reason].stage
 	}
+	r.Filters = x.answered
 	r.Status, r.ResponseSize, r.Milliseconds = x.status, x.sent, took.Milliseconds()
 	r.InputTokens, r.OutputTokens = x.usage.input(), x.usage.output()
 	r.ResponseDigest, r.ResponseBody = x.answer.result()

@@ -54,6 +54,7 @@ func (x *exchange) relay(resp *upstream.Response, dropUsage bool) *refusal {
 	}
 	x.meter.answers(resp, r.events != nil)
 	r.filters = x.answerFilters(media)
+	defer x.acted(r.filters)
 	if len(r.filters) > 0 && resp.Header.Get("Content-Encoding") != "" {
 		return refuse(AnswerRefused, "it is compressed, and a filter must look at it")
 	}

@@ -202,6 +202,9 @@ func (f *listFilter) Piece(p []byte) ([]byte, string, error) {
 	return nil, "", nil
 }
 
+// Acted is not told: what the rules that decide take out of a list is no filter's doing.
+func (*listFilter) Acted() bool { return false }
+
 // End gives the message without what was taken out. An answer that is none, such as 202 without a body, has nothing to take out.
 func (f *listFilter) End() ([]byte, string, error) {
 	if f.events != nil || len(f.held) == 0 {
