@@ -39,7 +39,7 @@ type gate struct {
 // serve is the gate's life: it takes up what the operator wrote down, serves it on the sockets that the operator gives it, and ends when it
 // was told to and the last request has ended.
 func serve(ctx context.Context, o options) error {
-	log, err := audit.Open(audit.Options{Dir: filepath.Join(o.State, "audit"), Writer: "gate", KeyFile: filepath.Join(o.State, "audit.key"), Sync: true})
+	log, err := audit.Open(audit.Options{Dir: filepath.Join(o.State, "audit"), Writer: "gate", KeyFile: filepath.Join(o.State, "audit.key")})
 	if err != nil {
 		return err // nothing is allowed that cannot be recorded
 	}

@@ -28,7 +28,7 @@ func (a *auditLog) begin() (*audit.Log, error) {
 	if a.open != nil {
 		return a.open, nil
 	}
-	l, err := audit.Open(audit.Options{Dir: a.dir(), Writer: "operator", KeyFile: filepath.Join(a.state, "audit.key"), Sync: true})
+	l, err := audit.Open(audit.Options{Dir: a.dir(), Writer: "operator", KeyFile: filepath.Join(a.state, "audit.key")})
 	if err == nil {
 		a.open = l
 	}
@@ -36,12 +36,12 @@ func (a *auditLog) begin() (*audit.Log, error) {
 }
 
 // Write records, or says why not.
-func (a *auditLog) Write(r *audit.Record) error {
+func (a *auditLog) Write(r *audit.Record, durable bool) error {
 	l, err := a.begin()
 	if err != nil {
 		return err
 	}
-	return l.Write(r)
+	return l.Write(r, durable)
 }
 
 // Post records without waiting; what cannot be recorded is told in the log.
@@ -53,9 +53,6 @@ func (a *auditLog) Post(r *audit.Record) {
 	}
 	l.Post(r)
 }
-
-// SetSync changes nothing: what the operator records is always waited for.
-func (a *auditLog) SetSync(bool) {}
 
 // Close ends the chain, where there is one.
 func (a *auditLog) Close() error {

@@ -60,7 +60,7 @@ func (r *Reconciler) Reset(name, reason, by string) error {
 		return fmt.Errorf("cannot reset TokenBudget %q: the reason has more than %d bytes", name, maxReason)
 	}
 	record := &audit.Record{Kind: audit.KindChange, Reason: specs.ReasonBudgetReset, Text: fmt.Sprintf("tokenbudget %s reset by %s: %s", name, by, reason)}
-	if err := r.o.Audit.Write(record); err != nil {
+	if err := r.o.Audit.Write(record, true); err != nil {
 		return fmt.Errorf("cannot record the reset of TokenBudget %q, so it was not done: %w", name, err)
 	}
 	if err := r.o.Ledger.Reset(name, reason); err != nil {

@@ -72,14 +72,13 @@ func (h *host) Verify(ledger.Config) (ledger.Findings, error) {
 	return ledger.Findings{Records: 7}, h.fails
 }
 
-func (h *host) Write(r *audit.Record) error {
+func (h *host) Write(r *audit.Record, _ bool) error {
 	if h.unlogged == nil {
 		h.Post(r)
 	}
 	return h.unlogged
 }
 func (h *host) Post(r *audit.Record) { h.records = append(h.records, *r) }
-func (h *host) SetSync(bool)         {}
 
 func (h *host) Event(o specs.Object, _, reason, message string) {
 	h.events = append(h.events, fmt.Sprintf("%s %s: %s", o.GetName(), reason, message))

@@ -135,7 +135,7 @@ func (w *world) Reload(context.Context) {
 	w.running = []control.Running{r}
 }
 
-func (w *world) Write(r *audit.Record) error {
+func (w *world) Write(r *audit.Record, _ bool) error {
 	if w.unlogged != nil {
 		return w.unlogged
 	}
@@ -144,7 +144,6 @@ func (w *world) Write(r *audit.Record) error {
 }
 
 func (w *world) Post(r *audit.Record) { w.records = append(w.records, *r) }
-func (w *world) SetSync(bool)         {}
 
 var errFull = errors.New("no space left on device")
 

@@ -67,7 +67,7 @@ func (r *Reconciler) CreateToken(ctx context.Context, principal string, i Issue)
 	undo := func() { r.tokens.drop(func(t *token) bool { return t.ID == k.ID }) }
 	record := &audit.Record{Kind: audit.KindChange, Principal: principal, Token: k.ID, Reason: specs.ReasonTokenCreated,
 		Text: fmt.Sprintf("token made by %s until %s%s", i.By, k.Expires.UTC().Format(time.RFC3339), because(i.Reason))}
-	if err := r.o.Audit.Write(record); err != nil {
+	if err := r.o.Audit.Write(record, true); err != nil {
 		undo()
 		return Token{}, "", fmt.Errorf("cannot record a token of principal %q: %w", principal, err)
 	}

@@ -46,7 +46,7 @@ func benchFloor(b *testing.B, sync bool) {
 
 func benchWrite(b *testing.B, writers int, sync_ bool) {
 	root := b.TempDir()
-	l, err := audit.Open(audit.Options{Dir: filepath.Join(root, "audit"), Writer: "gate", KeyFile: filepath.Join(root, "key"), Sync: sync_})
+	l, err := audit.Open(audit.Options{Dir: filepath.Join(root, "audit"), Writer: "gate", KeyFile: filepath.Join(root, "key")})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -66,7 +66,7 @@ func benchWrite(b *testing.B, writers int, sync_ bool) {
 			times[w] = make([]time.Duration, 0, n)
 			for range n {
 				at := time.Now()
-				if err := l.Write(r); err != nil {
+				if err := l.Write(r, sync_); err != nil {
 					b.Error(err)
 					return
 				}
@@ -96,7 +96,7 @@ func BenchmarkVerify(b *testing.B) {
 	for range records - 1 {
 		l.Post(decision("0123456789abcdef"))
 	}
-	if err := errors.Join(l.Write(decision("0123456789abcdef")), l.Close()); err != nil {
+	if err := errors.Join(l.Write(decision("0123456789abcdef"), false), l.Close()); err != nil {
 		b.Fatal(err)
 	}
 	files, _ := filepath.Glob(filepath.Join(dir, "*.jsonl"))

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -63,7 +64,7 @@ func (p place) requests() []string {
 }
 
 // story writes records into a log that is rotated and loses old files, and answers the ids of those that were said to be there.
-func story(o audit.Options, f *faults) (tried, acked []string, err error) {
+func story(o audit.Options, f *faults, durable bool) (tried, acked []string, err error) {
 	l, err := audit.OpenFaulty(o, f.next)
 	if err != nil {
 		return nil, nil, err
@@ -71,7 +72,7 @@ func story(o audit.Options, f *faults) (tried, acked []string, err error) {
 	for i := range 24 {
 		id := fmt.Sprintf("r%03d", i)
 		tried = append(tried, id)
-		if l.Write(decision(id)) == nil {
+		if l.Write(decision(id), durable) == nil {
 			acked = append(acked, id)
 		}
 		if i == 12 {
@@ -95,11 +96,11 @@ var _ = Describe("a disk that fails", func() {
 				Expect(p.open("gate").Close()).To(Succeed()) // so that there is something to mend, and a key
 				f := &faults{n: n, stops: stops, part: part}
 				o := p.options("gate")
-				o.Sync, o.MaxBytes = sync, 32<<10 // files of 4 KiB
-				tried, acked, err := story(o, f)
+				o.MaxBytes = 32 << 10 // files of 4 KiB
+				tried, acked, err := story(o, f, sync)
 				by := fmt.Sprintf("operation %d, seed %d: %v", n, GinkgoRandomSeed(), err)
 				after := p.open("gate")
-				Expect(after.Write(decision("after"))).To(Succeed(), by)
+				Expect(after.Write(decision("after"), false)).To(Succeed(), by)
 				Expect(after.Close()).To(Succeed(), by)
 				Expect(p.verify().Problems).To(BeEmpty(), by)
 				Expect(p.files("*.tmp")).To(BeEmpty(), by)
@@ -141,29 +142,75 @@ var _ = Describe("a disk that fails", func() {
 			return 0, nil
 		})
 		Expect(err).NotTo(HaveOccurred())
-		Expect(l.Write(decision("before"))).To(Succeed())
+		Expect(l.Write(decision("before"), false)).To(Succeed())
 		set := func(on bool) { full.mu.Lock(); full.stops = on; full.mu.Unlock() }
 		set(true)
 		var wg sync.WaitGroup
 		for range 20 {
 			wg.Go(func() {
 				defer GinkgoRecover()
-				err := l.Write(decision("lost"))
+				err := l.Write(decision("lost"), false)
 				Expect(err).To(MatchError(syscall.ENOSPC))
 				Expect(err).To(MatchError(ContainSubstring("cannot write audit log")))
 			})
 		}
 		wg.Wait()
 		set(false)
-		Expect(l.Write(decision("after"))).To(Succeed())
+		Expect(l.Write(decision("after"), false)).To(Succeed())
 		set(true)
 		l.Post(decision("posted"))
-		Eventually(func() error { return l.Write(decision("lost too")) }).Should(MatchError(syscall.ENOSPC))
+		Eventually(func() error { return l.Write(decision("lost too"), false) }).Should(MatchError(syscall.ENOSPC))
 		set(false)
-		Eventually(func() error { return l.Write(decision("again")) }).Should(Succeed())
+		Eventually(func() error { return l.Write(decision("again"), false) }).Should(Succeed())
 		Expect(l.Close()).To(Succeed())
 		Expect(p.verify().Problems).To(BeEmpty())
 		Expect(p.requests()).To(Equal([]string{"before", "after", "again"}))
+	})
+})
+
+var _ = Describe("A record", func() {
+	It("waits for the disk where its writer asks for that, with all that are written with it, and else for the file alone", func() {
+		p := newPlace()
+		var armed, awake atomic.Bool
+		disk, begun, writing := make(chan struct{}), make(chan struct{}), make(chan struct{})
+		l, err := audit.OpenFaulty(p.options("gate"), func(op, name string) (int, error) {
+			switch {
+			case op == "sync" && strings.Contains(name, ".jsonl") && awake.Load():
+				<-disk
+			case op == "write" && armed.CompareAndSwap(true, false):
+				close(begun)
+				<-writing
+			}
+			return 0, nil
+		})
+		Expect(err).NotTo(HaveOccurred())
+		awake.Store(true)
+		for i := range 4 {
+			Expect(l.Write(decision(fmt.Sprint("alone", i)), false)).To(Succeed(), "though the disk stands still")
+		}
+		armed.Store(true)
+		var moves atomic.Bool
+		var wg sync.WaitGroup
+		write := func(id string, durable, waits bool) {
+			wg.Go(func() {
+				defer GinkgoRecover()
+				Expect(l.Write(decision(id), durable)).To(Succeed())
+				Expect(moves.Load() || !waits).To(BeTrue(), "%s was told that it is on the disk", id)
+			})
+		}
+		write("before", false, false)
+		Eventually(begun).Should(BeClosed()) // what comes now is written together after it
+		for i := range 8 {
+			write(fmt.Sprint("together", i), i == 5, true)
+		}
+		Eventually(l.Waiting).Should(Equal(8))
+		close(writing)
+		Eventually(l.Waiting).Should(BeZero())
+		moves.Store(true)
+		close(disk)
+		wg.Wait()
+		Expect(l.Close()).To(Succeed())
+		Expect(p.requests()).To(HaveLen(13))
 	})
 })
 
@@ -182,7 +229,7 @@ func writeUntilKilled(root string) {
 		os.Exit(1)
 	}
 	for i := 0; ; i++ {
-		if err := l.Write(decision(fmt.Sprintf("%d-%06d", os.Getpid(), i))); err != nil {
+		if err := l.Write(decision(fmt.Sprintf("%d-%06d", os.Getpid(), i)), false); err != nil {
 			fmt.Println("error:", err)
 			os.Exit(1)
 		}
@@ -251,11 +298,11 @@ var _ = Describe("Open", func() {
 		f := &faults{n: -1}
 		l, err := audit.OpenFaulty(p.options("gate"), f.next)
 		Expect(err).NotTo(HaveOccurred())
-		Expect(l.Write(decision("r1"))).To(Succeed())
+		Expect(l.Write(decision("r1"), false)).To(Succeed())
 		f.mu.Lock()
 		f.n, f.stops, f.part = f.count+1, true, 100
 		f.mu.Unlock()
-		Expect(l.Write(decision("r2"))).To(MatchError(errFault))
+		Expect(l.Write(decision("r2"), false)).To(MatchError(errFault))
 		Expect(l.Close()).NotTo(Succeed())
 		r := p.verify()
 		Expect(r.Problems).To(BeEmpty())
@@ -302,10 +349,10 @@ var _ = Describe("Open", func() {
 	It("leaves a chain alone that is being written", func() {
 		p := newPlace()
 		first := p.open("gate")
-		Expect(first.Write(decision("r1"))).To(Succeed())
+		Expect(first.Write(decision("r1"), false)).To(Succeed())
 		second := p.open("gate")
-		Expect(second.Write(decision("r2"))).To(Succeed())
-		Expect(first.Write(decision("r3"))).To(Succeed())
+		Expect(second.Write(decision("r2"), false)).To(Succeed())
+		Expect(first.Write(decision("r3"), false)).To(Succeed())
 		Expect(first.Close()).To(Succeed())
 		Expect(second.Close()).To(Succeed())
 		Expect(p.verify().Problems).To(BeEmpty())
@@ -320,7 +367,7 @@ var _ = Describe("Open", func() {
 				defer GinkgoRecover()
 				l, err := audit.Open(p.options("gate"))
 				Expect(err).NotTo(HaveOccurred())
-				Expect(l.Write(decision(fmt.Sprint("r", i)))).To(Succeed())
+				Expect(l.Write(decision(fmt.Sprint("r", i)), false)).To(Succeed())
 				Expect(l.Close()).To(Succeed())
 			})
 		}
@@ -370,7 +417,7 @@ var _ = Describe("Retention", func() {
 		Expect(err).NotTo(HaveOccurred())
 		DeferCleanup(l.Close)
 		Eventually(func() []string { return p.files("gate-*.jsonl") }).Should(HaveLen(1))
-		Expect(l.Write(decision("new"))).To(Succeed())
+		Expect(l.Write(decision("new"), false)).To(Succeed())
 		Expect(l.Close()).To(Succeed())
 		r := p.verify()
 		Expect(r.Problems).To(BeEmpty())
@@ -395,7 +442,7 @@ var _ = Describe("Retention", func() {
 		mu.Lock()
 		jump = 10 * 365 * 24 * time.Hour
 		mu.Unlock()
-		Expect(l.Write(decision("r1"))).To(Succeed()) // another file begins
+		Expect(l.Write(decision("r1"), false)).To(Succeed()) // another file begins
 		l.SetRetention(time.Hour, 1<<20)
 		Expect(l.Close()).To(Succeed())
 		Expect(p.files("gate-*.jsonl")).To(HaveLen(3))

@@ -19,7 +19,8 @@
 //
 // # Promises
 //
-//   - What Write answered nil for is in the file, and with Options.Sync on the disk. Of many writers at once, all share one write and one sync.
+//   - What Write answered nil for is in the file, and on the disk where its writer asked for that. Of many writers at once, all share one write,
+//     and one sync when anyone among them asked.
 //   - What Write answered an error for is not in the file, but where the process ended in that moment: a write that failed is taken away
 //     again, for all that shared it, and the next one works when there is room.
 //   - A process that is killed loses nothing of what it said was there. Whoever opens the directory next cuts off half a line, signs what was

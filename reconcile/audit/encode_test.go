@@ -46,7 +46,7 @@ var _ = Describe("A line", func() {
 		var all []*audit.Record
 		for range 200 {
 			all = append(all, anyRecord(random))
-			Expect(l.Write(all[len(all)-1])).To(Succeed())
+			Expect(l.Write(all[len(all)-1], false)).To(Succeed())
 		}
 		Expect(l.Close()).To(Succeed())
 		lines := slices.DeleteFunc(strings.SplitAfter(read(p.files("*.jsonl")[0]), "\n")[2:], func(l string) bool { return strings.Contains(l, `"kind":"checkpoint"`) })
@@ -64,14 +64,14 @@ var _ = Describe("A line", func() {
 
 	It("is refused when it is none of a caller's", func() {
 		l := newPlace().open("gate")
-		Expect(l.Write(&audit.Record{})).To(MatchError(ContainSubstring("no kind")))
-		Expect(l.Write(&audit.Record{Kind: audit.KindCheckpoint})).To(MatchError(ContainSubstring("the log's own")))
-		Expect(l.Write(&audit.Record{Kind: audit.KindDecision, Time: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)})).To(MatchError(ContainSubstring("the year 12000")))
-		Expect(l.Write(&audit.Record{Kind: audit.KindDecision, RequestBody: strings.Repeat("x", 65<<20)})).To(MatchError(ContainSubstring("more than 64")))
-		Expect(l.Write(decision("r1"))).To(Succeed())
+		Expect(l.Write(&audit.Record{}, false)).To(MatchError(ContainSubstring("no kind")))
+		Expect(l.Write(&audit.Record{Kind: audit.KindCheckpoint}, false)).To(MatchError(ContainSubstring("the log's own")))
+		Expect(l.Write(&audit.Record{Kind: audit.KindDecision, Time: time.Date(12000, 1, 1, 0, 0, 0, 0, time.UTC)}, false)).To(MatchError(ContainSubstring("the year 12000")))
+		Expect(l.Write(&audit.Record{Kind: audit.KindDecision, RequestBody: strings.Repeat("x", 65<<20)}, false)).To(MatchError(ContainSubstring("more than 64")))
+		Expect(l.Write(decision("r1"), false)).To(Succeed())
 		Expect(l.Close()).To(Succeed())
 		Expect(l.Close()).To(Succeed(), "twice")
-		Expect(l.Write(decision("r2"))).To(MatchError(ContainSubstring("closed")))
+		Expect(l.Write(decision("r2"), false)).To(MatchError(ContainSubstring("closed")))
 		l.Post(decision("r3"))
 	})
 })

@@ -7,3 +7,10 @@ var Fdatasync = fdatasync
 func OpenFaulty(o Options, fault func(op, name string) (int, error)) (*Log, error) {
 	return open(o, &disk{fault: fault})
 }
+
+// Waiting is how many records wait to be written.
+func (l *Log) Waiting() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.next.records)
+}

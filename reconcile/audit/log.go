@@ -36,7 +36,6 @@ type Log struct {
 	// next are the records that wait.
 	next   *batch
 	posted bool // flush is set
-	sync   bool
 	closed bool
 	// failed is what became of a posted record, for the next Write.
 	failed error
@@ -77,7 +76,7 @@ func open(o Options, d *disk) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Log{o: o, key: key, zero: time.Now(), wall: o.Now(), sync: o.Sync, next: newBatch(),
+	l := &Log{o: o, key: key, zero: time.Now(), wall: o.Now(), next: newBatch(),
 		turn: make(chan struct{}, 1), ended: make(chan struct{})}
 	if l.chain, err = l.begin(d, found); err != nil {
 		return nil, err
@@ -193,13 +192,6 @@ func (l *Log) Head() Head {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.head
-}
-
-// SetSync changes what Write waits for, from the next batch on.
-func (l *Log) SetSync(on bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.sync = on
 }
 
 // SetRetention changes what is kept of this writer's chains, and removes what is too much, a little later. What is not positive means the

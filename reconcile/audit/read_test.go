@@ -33,7 +33,7 @@ func history(n int) place {
 		if i%3 == 0 {
 			r.Decision, r.Rule = audit.Refused, `say "no"`
 		}
-		Expect(logs[i%2].Write(r)).To(Succeed())
+		Expect(logs[i%2].Write(r, false)).To(Succeed())
 	}
 	for _, l := range logs {
 		Expect(l.Close()).To(Succeed())
@@ -73,7 +73,7 @@ var _ = Describe("Query", func() {
 	It("does not take a value of one field for that of another", func() {
 		p := newPlace()
 		l := p.open("gate")
-		Expect(l.Write(&audit.Record{Kind: audit.KindChange, Text: `"principal":"eve"`, Principal: "adam"})).To(Succeed())
+		Expect(l.Write(&audit.Record{Kind: audit.KindChange, Text: `"principal":"eve"`, Principal: "adam"}, false)).To(Succeed())
 		Expect(l.Close()).To(Succeed())
 		Expect(p.query(audit.Filter{Principals: []string{"eve"}})).To(BeEmpty())
 	})
@@ -95,22 +95,22 @@ var _ = Describe("Query", func() {
 	It("follows what is written, by chains that begin later too", func(ctx SpecContext) {
 		p := newPlace()
 		first := p.open("gate")
-		Expect(first.Write(decision("r1"))).To(Succeed())
+		Expect(first.Write(decision("r1"), false)).To(Succeed())
 		var have []string
 		pos, err := audit.Last(p.dir, 10, audit.Filter{}, func(r *audit.Record) error { have = append(have, r.Request); return nil })
 		Expect(err).NotTo(HaveOccurred())
 		Expect(have).To(Equal([]string{"r1"}))
-		Expect(first.Write(decision("r2"))).To(Succeed())
+		Expect(first.Write(decision("r2"), false)).To(Succeed())
 		ctxFollow, stop := context.WithCancel(ctx)
 		seen, ended := make(chan string), make(chan error)
 		go func() {
 			ended <- audit.Follow(ctxFollow, p.dir, pos, audit.Filter{}, func(r *audit.Record) error { seen <- r.Request; return nil })
 		}()
 		Eventually(ctx, seen).Should(Receive(Equal("r2")))
-		Expect(first.Write(decision("r3"))).To(Succeed())
+		Expect(first.Write(decision("r3"), false)).To(Succeed())
 		Eventually(ctx, seen).Should(Receive(Equal("r3")))
 		second := p.open("gate")
-		Expect(second.Write(decision("r4"))).To(Succeed())
+		Expect(second.Write(decision("r4"), false)).To(Succeed())
 		Eventually(ctx, seen).Should(Receive(Equal("r4")))
 		stop()
 		Expect(<-ended).To(Succeed())

@@ -170,7 +170,7 @@ func (k *keeper) record(chains []byte, text string) error {
 	if chains != nil {
 		body = append(append(body, `,"chains":`...), chains...)
 	}
-	b, err := k.log.add(k.log.now(), appendText(body, "text", text), false)
+	b, err := k.log.add(k.log.now(), appendText(body, "text", text), how{durable: true})
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,8 @@ type Record struct {
 	Stream    bool   `json:"stream,omitempty"`
 
 	// How it was decided: the outcome, the stage (1 to 11) that decided, a reason code, the rule, those that would have in Shadow, the number
-	// of the configuration, and the backend.
+	// of the configuration, and the backend. Filters are the rules whose filters did something: of a decision about the request, of an outcome
+	// about the answer.
 	Decision string   `json:"decision,omitempty"`
 	Stage    int      `json:"stage,omitempty"`
 	Reason   string   `json:"reason,omitempty"`
@@ -91,8 +92,6 @@ type Options struct {
 	// KeyFile holds the Ed25519 private key. It is made, 0600, when there is none and no chain either, and its public key beside it as
 	// <KeyFile>.pub. Without a key Open fails.
 	KeyFile string
-	// Sync: a Write waits until the disk has it.
-	Sync bool
 	// Retain and MaxBytes bound what is kept of the writer's chains: files whose last record is older go, and the oldest ones while all are
 	// larger. What is being written never goes. Default 90 days and 2 GiB.
 	Retain   time.Duration
@@ -103,12 +102,11 @@ type Options struct {
 
 // Writer is what a program that decides needs of a Log. *Log is one.
 type Writer interface {
-	// Write appends a record and returns when it is as durable as the log promises; it may be called by many at once and shares one
-	// write among them. An error means that it may not be there: refuse what depends on it. The record is not kept, and not changed.
-	Write(r *Record) error
+	// Write appends a record and returns when it is in the file, where it survives the end of the process; with durable when it is on the disk,
+	// where it survives a power cut. It may be called by many at once and shares one write among them, and one wait for the disk when anyone of
+	// them asks for that. An error means that it may not be there: refuse what depends on it. The record is not kept, and not changed.
+	Write(r *Record, durable bool) error
 	// Post appends a record without waiting for it. It may block while too much waits. What fails makes the next Write fail. The record is
 	// not kept, and not changed.
 	Post(r *Record)
-	// SetSync changes what Write waits for, from the next batch on.
-	SetSync(bool)
 }

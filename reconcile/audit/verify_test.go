@@ -39,7 +39,7 @@ func small(records int) place {
 	for i, writer := range []string{"gate", "operator", "gate"} {
 		l := p.open(writer)
 		for n := range records {
-			Expect(l.Write(decision(fmt.Sprintf("r%d-%d", i, n)))).To(Succeed())
+			Expect(l.Write(decision(fmt.Sprintf("r%d-%d", i, n)), false)).To(Succeed())
 		}
 		Expect(l.Close()).To(Succeed())
 	}

@@ -15,10 +15,9 @@ const maxWaiting = 8 << 20
 type batch struct {
 	body    []byte
 	records []waiting
-	// posted: since when the first of those waits that nobody waits for; waited: somebody waits for some. The disk is waited for only
-	// with the latter.
-	posted time.Time
-	waited bool
+	// posted: since when the first of those waits that nobody waits for; durable: somebody waits for the disk, and so do all with him.
+	posted  time.Time
+	durable bool
 	// done is closed when err says what became of all of them.
 	done chan struct{}
 	err  error
@@ -50,9 +49,15 @@ var (
 	scratch   = sync.Pool{New: func() any { return new([]byte) }}
 )
 
-// Write appends a record and returns when it is as durable as the log promises. See Writer.
-func (l *Log) Write(r *Record) error {
-	b, err := l.encode(r, false)
+// how a record is written.
+type how struct {
+	post    bool // nobody waits
+	durable bool // who waits waits for the disk
+}
+
+// Write appends a record and returns when it is in the file, with durable when it is on the disk. See Writer.
+func (l *Log) Write(r *Record, durable bool) error {
+	b, err := l.encode(r, how{durable: durable})
 	if err != nil {
 		return err
 	}
@@ -61,12 +66,12 @@ func (l *Log) Write(r *Record) error {
 
 // Post appends a record without waiting for it. See Writer.
 func (l *Log) Post(r *Record) {
-	if _, err := l.encode(r, true); err != nil && err != errClosed {
+	if _, err := l.encode(r, how{post: true}); err != nil && err != errClosed {
 		l.fail(err)
 	}
 }
 
-func (l *Log) encode(r *Record, post bool) (*batch, error) {
+func (l *Log) encode(r *Record, h how) (*batch, error) {
 	at := r.Time.UTC().Round(0)
 	if r.Time.IsZero() {
 		at = l.now()
@@ -81,13 +86,13 @@ func (l *Log) encode(r *Record, post bool) (*batch, error) {
 	if err := errors.Join(checkRecord(r, len(*buf)), checkTime(at)); err != nil {
 		return nil, err
 	}
-	return l.add(at, *buf, post)
+	return l.add(at, *buf, h)
 }
 
 // add puts a record into the batch that is written next. Who waits for it calls see.
-func (l *Log) add(at time.Time, body []byte, post bool) (*batch, error) {
+func (l *Log) add(at time.Time, body []byte, h how) (*batch, error) {
 	l.mu.Lock()
-	for post && len(l.next.body) > maxWaiting && !l.closed {
+	for h.post && len(l.next.body) > maxWaiting && !l.closed {
 		full := l.next
 		l.mu.Unlock()
 		_ = l.see(full)
@@ -97,14 +102,14 @@ func (l *Log) add(at time.Time, body []byte, post bool) (*batch, error) {
 	if l.closed {
 		return nil, errClosed
 	}
-	if err := l.failed; err != nil && !post {
+	if err := l.failed; err != nil && !h.post {
 		l.failed = nil
 		return nil, err
 	}
 	b := l.next
 	b.body = append(b.body, body...)
 	b.records = append(b.records, waiting{at, len(b.body)})
-	if b.waited = b.waited || !post; post && b.posted.IsZero() {
+	if b.durable = b.durable || h.durable; h.post && b.posted.IsZero() {
 		b.posted = time.Now()
 		if !l.posted { // it goes along with the next Write; where none comes, by itself
 			l.posted = true
@@ -188,11 +193,12 @@ func (l *Log) signs() {
 }
 
 // take answers what waits and leaves an empty batch in its place.
-func (l *Log) take() (b *batch, sync bool) {
+func (l *Log) take() *batch {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	b, l.next, l.spare = l.next, l.spare, nil
-	return b, l.sync && b.waited
+	b := l.next
+	l.next, l.spare = l.spare, nil
+	return b
 }
 
 // commit writes what waits and tells who waits for it. It needs the turn, as all below does.
@@ -201,10 +207,10 @@ func (l *Log) commit() {
 		l.spare = newBatch()
 	}
 	l.rotate()
-	b, sync := l.take()
+	b := l.take()
 	c := l.chain
 	unsigned := !c.unsigned.IsZero()
-	b.err = c.put(sync, func() {
+	b.err = c.put(b.durable, func() {
 		start := 0
 		for _, r := range b.records {
 			c.line(r.at, b.body[start:r.end])

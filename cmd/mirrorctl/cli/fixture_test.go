@@ -134,7 +134,7 @@ var fixtureCommands = map[string]func(*testscript.TestScript, bool, []string){
 		for line := range strings.Lines(ts.ReadFile(args[1])) {
 			r := &audit.Record{}
 			ts.Check(json.Unmarshal([]byte(line), r))
-			ts.Check(l.Write(r))
+			ts.Check(l.Write(r, false))
 		}
 		ts.Check(l.Close())
 	},

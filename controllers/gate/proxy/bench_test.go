@@ -26,9 +26,8 @@ func (atOnce) Do(context.Context, upstream.Target, *upstream.Request) (*upstream
 // nowhere is an audit log that keeps nothing.
 type nowhere struct{}
 
-func (nowhere) Write(*audit.Record) error { return nil }
-func (nowhere) Post(*audit.Record)        {}
-func (nowhere) SetSync(bool)              {}
+func (nowhere) Write(*audit.Record, bool) error { return nil }
+func (nowhere) Post(*audit.Record)              {}
 
 // BenchmarkStages is what the gate's own stages cost: no network, no disk.
 func BenchmarkStages(b *testing.B) { benchmarkStages(b, nil) }

@@ -29,11 +29,11 @@ type book struct {
 	mu      sync.Mutex
 	records []audit.Record
 	fail    atomic.Bool
-	sync    atomic.Bool
-	before  func() // is called by Write first
+	durable []string // ids of the requests that waited for the disk
+	before  func()   // is called by Write first
 }
 
-func (b *book) Write(r *audit.Record) error {
+func (b *book) Write(r *audit.Record, durable bool) error {
 	if b.before != nil {
 		b.before()
 	}
@@ -41,6 +41,11 @@ func (b *book) Write(r *audit.Record) error {
 		return errors.New("no space left")
 	}
 	b.Post(r)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if durable {
+		b.durable = append(b.durable, r.Request)
+	}
 	return nil
 }
 
@@ -49,8 +54,6 @@ func (b *book) Post(r *audit.Record) {
 	defer b.mu.Unlock()
 	b.records = append(b.records, *r)
 }
-
-func (b *book) SetSync(on bool) { b.sync.Store(on) }
 
 // of gives the records of a request.
 func (b *book) of(id string) (out []audit.Record) {

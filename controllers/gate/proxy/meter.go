@@ -182,7 +182,7 @@ func (x *exchange) drop() {
 func (x *exchange) keep(r *audit.Record) *refusal {
 	m := x.meter
 	if m == nil {
-		return written(x.server.o.Audit.Write(r))
+		return written(x.server.o.Audit.Write(r, x.gate.Durable))
 	}
 	r.Reserved = m.reserved()
 	if !x.gate.Durable {
@@ -190,11 +190,11 @@ func (x *exchange) keep(r *audit.Record) *refusal {
 			return unkept(err)
 		}
 		m.kept = true
-		return written(x.server.o.Audit.Write(r))
+		return written(x.server.o.Audit.Write(r, x.gate.Durable))
 	}
 	committed := make(chan error, 1)
 	go func() { committed <- m.res.Commit(true) }()
-	bad := written(x.server.o.Audit.Write(r))
+	bad := written(x.server.o.Audit.Write(r, x.gate.Durable))
 	err := <-committed
 	m.kept = err == nil
 	if bad == nil && err != nil {

@@ -196,6 +196,25 @@ var _ = Describe("A budget", func() {
 		}
 	})
 
+	It("is written down as each gate asks, beside gates that ask for less", func() {
+		w := newWorld(newModel(answers).address(), func(w *world) {
+			w.gate().Durable = true
+			other := *w.gate()
+			other.Name, other.Listener, other.Durable = "other", "other", false
+			w.config.Gates = append(w.config.Gates, other)
+		})
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		Expect(err).NotTo(HaveOccurred())
+		Expect(w.server.Listen("other", l)).To(Succeed())
+		power := w.ask(chat)
+		w.addr = l.Addr().String()
+		process := w.ask(chat)
+		Expect([]int{power.StatusCode, process.StatusCode}).To(Equal([]int{200, 200}))
+		w.book.mu.Lock()
+		defer w.book.mu.Unlock()
+		Expect(w.book.durable).To(Equal([]string{power.id()}))
+	})
+
 	It("that has calls wait has nobody wait who went away", func() {
 		p := rich()
 		p.wait = make(chan struct{})

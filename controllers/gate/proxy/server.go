@@ -113,9 +113,6 @@ func (s *Server) Update(c *Config, e *Endpoints, ids *Identities) error {
 	if c != nil || e != nil {
 		s.cache.keep(next.turn, next.used())
 	}
-	if c != nil {
-		s.o.Audit.SetSync(slices.ContainsFunc(c.Gates, func(g GateConfig) bool { return g.Durable }))
-	}
 	s.arrange()
 	return nil
 }

@@ -128,7 +128,7 @@ func serveGate(backend, dir string, sync bool, cpu string) error {
 			}
 		}()
 	}
-	log, err := audit.Open(audit.Options{Dir: dir, Writer: "gate", KeyFile: dir + ".key", Sync: sync})
+	log, err := audit.Open(audit.Options{Dir: dir, Writer: "gate", KeyFile: dir + ".key"})
 	if err != nil {
 		return err
 	}
