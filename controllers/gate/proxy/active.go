@@ -23,11 +23,18 @@ func (a *active) add(x *exchange) {
 	a.mu.Unlock()
 }
 
-func (a *active) remove(x *exchange) {
+// remove is called when a request ends; now is what is in force. It may have been the last that streams of a leaving address waited for.
+func (a *active) remove(x *exchange, now *View) {
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	delete(a.all, x)
-	a.mu.Unlock()
+	if x.view != now && !x.lasts() && x.going.Load() != nil {
+		a.endStreams(now)
+	}
 }
+
+// lasts tells that it may have no end of its own.
+func (x *exchange) lasts() bool { return x.endless || x.switchedTo.Load() }
 
 // end ends the requests whose callers are not what they were.
 func (a *active) end(ids *identities, now time.Time) {
@@ -40,12 +47,50 @@ func (a *active) end(ids *identities, now time.Time) {
 	}
 }
 
-// leaving are the addresses that requests are under way to and a view does not have any more.
+// leaving are the addresses that requests are under way to and a view does not have any more. What may have no end of its own is not waited for:
+// streams are ended when nothing else goes to their address; of what was switched to another protocol only the two ends know how it is closed,
+// which the instance does when it is told to stop.
 func (a *active) leaving(v *View) []string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	var used map[string]bool
 	out := map[string]bool{}
+	a.left(v, func(x *exchange, at *endpoint) {
+		if !x.lasts() {
+			out[at.target.Address] = true
+		}
+	})
+	return slices.Sorted(maps.Keys(out))
+}
+
+// replaced is called when a view has come into force.
+func (a *active) replaced(v *View) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.endStreams(v)
+}
+
+// endStreams ends streams that have no end of their own, from addresses that a view does not have any more and nothing else goes to: a client
+// whose stream ends finds its session gone, and gives up what it still waits for. The lock is held.
+func (a *active) endStreams(v *View) {
+	busy, streams := map[string]bool{}, map[*exchange]string{}
+	a.left(v, func(x *exchange, at *endpoint) {
+		switch {
+		case x.endless:
+			streams[x] = at.target.Address
+		case !x.lasts():
+			busy[at.target.Address] = true
+		}
+	})
+	for x, address := range streams {
+		if !busy[address] {
+			x.ctx.cancel(errLeft)
+		}
+	}
+}
+
+// left calls f with each request that is under way to an address which a view does not have any more. The lock is held.
+func (a *active) left(v *View, f func(*exchange, *endpoint)) {
+	var used map[string]bool
 	for x := range a.all {
 		at := x.going.Load()
 		if at == nil || x.view.endpoints == v.endpoints && x.view.compiled == v.compiled {
@@ -55,10 +100,9 @@ func (a *active) leaving(v *View) []string {
 			used = v.used()
 		}
 		if !used[at.target.Address] {
-			out[at.target.Address] = true
+			f(x, at)
 		}
 	}
-	return slices.Sorted(maps.Keys(out))
 }
 
 // endAll ends all of them.
@@ -83,6 +127,7 @@ var (
 	errRequest   = &cause{RequestTimeout}
 	errAbandoned = &cause{ClientGone}
 	errEnded     = &cause{Ended}
+	errLeft      = &cause{BackendLeft}
 )
 
 // causeOf tells why a context ended.

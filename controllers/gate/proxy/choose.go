@@ -9,12 +9,22 @@ import (
 type attempt struct {
 	*backend
 	endpoints []*endpoint
+	tied      bool // to these: no other address of the backend will do
+}
+
+// now gives those of its addresses that may serve now.
+func (a attempt) now(e *endpoints) []*endpoint {
+	list := a.ready(e)
+	if !a.tied {
+		return list
+	}
+	return slices.DeleteFunc(slices.Clone(list), func(at *endpoint) bool { return at.target.Address != a.endpoints[0].target.Address })
 }
 
 // choose is stage 6: the backend that is tried first, by weight among those that are ready, and the fallbacks that may follow it. None of them
 // is more remote than the first.
 func (r *route) choose(e *endpoints, allowRemote bool) ([]attempt, *refusal) {
-	remote := r.Locality == Open || r.Locality == LocalFirst && allowRemote
+	remote := r.mayLeave(allowRemote)
 	var total int
 	var ready []attempt
 	allowed, mayLeave := false, false
@@ -24,7 +34,7 @@ func (r *route) choose(e *endpoints, allowRemote bool) ([]attempt, *refusal) {
 		}
 		allowed, mayLeave = true, mayLeave || b.Remote
 		if at := b.ready(e); len(at) > 0 {
-			ready = append(ready, attempt{b, at})
+			ready = append(ready, attempt{backend: b, endpoints: at})
 			total += b.Weight
 		}
 	}
@@ -42,13 +52,18 @@ func (r *route) choose(e *endpoints, allowRemote bool) ([]attempt, *refusal) {
 	}
 	for _, b := range r.fallbacks {
 		if at := b.ready(e); len(at) > 0 && (!b.Remote || remote && mayLeave) {
-			plan = append(plan, attempt{b, at})
+			plan = append(plan, attempt{backend: b, endpoints: at})
 		}
 	}
 	if len(plan) == 0 {
 		return nil, refuse(BackendNotReady, "")
 	}
 	return plan, nil
+}
+
+// mayLeave tells whether a request may leave the host.
+func (r *route) mayLeave(allowRemote bool) bool {
+	return r.Locality == Open || r.Locality == LocalFirst && allowRemote
 }
 
 // pick takes one by weight.

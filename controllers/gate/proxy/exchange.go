@@ -40,6 +40,8 @@ type exchange struct {
 
 	// opaque: the answer tells no usage; endless: it may pause for as long as it likes.
 	opaque, endless bool
+	// switchedTo: it has become another protocol.
+	switchedTo atomic.Bool
 	// lists makes what takes out of an answer what the caller may not use; nil where nothing is.
 	lists func(media string) AnswerFilter
 	// upload is a body that goes on as it comes.
@@ -62,6 +64,7 @@ type exchange struct {
 	status  int
 	reason  Reason
 	backend *backend
+	tied    *attempt                 // all that may be tried, for a request of a session; else nil
 	by      *endpoints               // those that the address was chosen from
 	going   atomic.Pointer[endpoint] // where the request goes; nil before
 	sent    int64
@@ -199,12 +202,25 @@ func (x *exchange) decide() *refusal {
 // choose is stage 6.
 func (x *exchange) choose() ([]attempt, *refusal) {
 	x.by = x.view.endpoints
-	plan, bad := x.route.choose(x.by, x.rule.AllowRemote)
+	plan, bad := x.plan()
 	if bad == nil {
 		x.backend = plan[0].backend
 	}
 	x.ended(6)
 	return plan, bad
+}
+
+func (x *exchange) plan() ([]attempt, *refusal) {
+	switch t := x.tied; {
+	case t == nil:
+		return x.route.choose(x.by, x.rule.AllowRemote)
+	case t.backend == nil:
+		return nil, refuse(BackendNotReady, "")
+	case t.Remote && !x.route.mayLeave(x.rule.AllowRemote):
+		return nil, refuse(RemoteNotAllowed, "")
+	default:
+		return []attempt{*t}, nil
+	}
 }
 
 // record is stage 7: the decision is written before anything is forwarded, or nothing is.

@@ -105,7 +105,7 @@ func (x *exchange) end() {
 			p = nil
 		}
 	}
-	x.active.remove(x)
+	x.active.remove(x, x.server.view.Load())
 	x.ctx.cancel(nil)
 	x.held.Add(-x.read)
 	x.running.Add(-1)
@@ -137,6 +137,8 @@ func (x *exchange) ending(took time.Duration) *audit.Record {
 	r := x.recordOf(audit.KindOutcome)
 	if r.Decision = x.outcome(); x.failed {
 		r.Decision, r.Reason, r.Stage = audit.Failed, string(x.reason), reasons[x.reason].stage
+	} else if x.reason == BackendLeft {
+		r.Reason, r.Stage = string(x.reason), reasons[x.reason].stage
 	}
 	r.Filters = x.answered
 	r.Status, r.ResponseSize, r.Milliseconds = x.status, x.sent, took.Milliseconds()

@@ -39,7 +39,7 @@ func (x *exchange) forward(plan []attempt, request func(*backend) (*upstream.Req
 			at.busy.Add(-1)
 			continue
 		}
-		if failed.reason == BackendNotReady && !again {
+		if failed.reason == BackendNotReady && !again && x.tied == nil {
 			if fresh := x.replan(); len(fresh) > 0 {
 				plan, i, again = fresh, -1, true
 				continue
@@ -131,7 +131,7 @@ func (x *exchange) gone(a attempt, at *endpoint) (fresh []*endpoint, stale bool)
 		return nil, false
 	}
 	x.by = now
-	fresh = a.ready(now)
+	fresh = a.now(now)
 	return fresh, !slices.ContainsFunc(fresh, func(e *endpoint) bool { return e.target.Address == at.target.Address })
 }
 

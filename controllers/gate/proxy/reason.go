@@ -75,6 +75,8 @@ const (
 	RequestTimeout   Reason = "RequestTimeout"
 	ClientGone       Reason = "ClientGone"
 	Ended            Reason = "GateEnded"
+	// BackendLeft: of a stream without an end of its own, when its instance is about to be stopped.
+	BackendLeft Reason = "BackendLeft"
 
 	AnswerRefused Reason = "AnswerRefused"
 	Internal      Reason = "Internal"
@@ -146,6 +148,7 @@ var reasons = map[Reason]struct {
 	RequestTimeout:   {8, http.StatusGatewayTimeout, "the request took longer than the route allows"},
 	ClientGone:       {8, 499, "the client went away"},
 	Ended:            {8, http.StatusServiceUnavailable, "the gate ended"},
+	BackendLeft:      {8, http.StatusServiceUnavailable, "the instance that the stream is from is about to be stopped; ask again"},
 
 	AnswerRefused: {9, http.StatusBadGateway, "a filter refuses what the answer says"},
 	Internal:      {8, http.StatusInternalServerError, "the gate failed; see its log"},

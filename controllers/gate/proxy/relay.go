@@ -160,9 +160,21 @@ func (r *relay) stream() *refusal {
 			r.ctx.cancel(errAbandoned)
 		}
 		if err != nil {
-			return r.broken(r.failure(err))
+			if bad := r.failure(err); bad.reason != BackendLeft {
+				return r.broken(bad)
+			}
+			return r.leave()
 		}
 	}
+}
+
+// leave ends a stream whose instance is about to be stopped as if it had ended by itself, which its client answers by asking for another.
+func (r *relay) leave() *refusal {
+	r.reason = BackendLeft
+	if bad := r.pass(nil, true); bad != nil {
+		return r.broken(bad)
+	}
+	return nil
 }
 
 // look taps a piece of the answer.

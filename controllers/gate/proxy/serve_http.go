@@ -107,6 +107,8 @@ func (x *exchange) pathAt(b *backend) string {
 
 // switched joins client and backend after a 101. It ends with either of them, or when the caller is nobody any more.
 func (x *exchange) switched(resp *upstream.Response) *refusal {
+	x.switchedTo.Store(true)
+	x.server.o.Counted() // whoever waits for the address need not wait for this any more
 	x.mark(x.outcome())
 	x.begun, x.status = true, http.StatusSwitchingProtocols
 	x.meter.answer(x.status)

@@ -140,10 +140,13 @@ func (x *exchange) sendMessage(edits []strict.Edit, session string) *refusal {
 		return &upstream.Request{Method: x.r.Method, Path: x.pathAt(b), Header: header, Body: body}, nil
 	})
 	if bad != nil {
+		if x.tied != nil && bad.reason == BackendNotReady { // its instance has gone meanwhile, and the session with it
+			bad = x.unknownSession()
+		}
 		return bad
 	}
 	defer at.busy.Add(-1)
-	x.given(resp.Header)
+	x.given(resp.Header, at)
 	return x.relay(resp, false)
 }
 

@@ -214,7 +214,7 @@ func (g *rawServer) refuse(x *exchange, c net.Conn, bad *refusal) {
 
 // finish is called once for each connection.
 func (g *rawServer) finish(x *exchange) {
-	x.active.remove(x)
+	x.active.remove(x, g.view.Load())
 	x.ctx.cancel(nil)
 	g.running.Add(-1)
 	took := x.now().Sub(x.began)

@@ -111,6 +111,7 @@ func (s *Server) Update(c *Config, e *Endpoints, ids *Identities) error {
 		s.active.end(next.identities, s.o.Now())
 	}
 	if c != nil || e != nil {
+		s.active.replaced(next)
 		s.cache.keep(next.turn, next.used())
 	}
 	s.arrange()
