@@ -47,6 +47,12 @@ var stackColumns = []Column{nameColumn,
 		}
 		return fmt.Sprintf("%d/%d", ready, declared)
 	}),
+	wide(column("Revision", "integer", "Number of the revision in force, as `mirrorctl rollout` takes it.", func(s *Stack) any {
+		if s.Status.Live == nil || s.Status.Live.Number == 0 {
+			return nil
+		}
+		return s.Status.Live.Number
+	})),
 	wide(column("Sync", "string", "Whether edits act by themselves: Auto, Manual or Suspended.", func(s *Stack) any {
 		if s.Spec.Suspend {
 			return ReasonSuspended

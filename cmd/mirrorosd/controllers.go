@@ -50,6 +50,7 @@ func (op *operator) reconcilers() {
 		Index:   op.index,
 		Event:   op.events.As("stack-controller").Event,
 		Planner: op.plan,
+		Audit:   op.audit.Write,
 		Moved:   op.moved,
 		Memory:  hostMemory(),
 		Log:     op.log.WithName("stack"),

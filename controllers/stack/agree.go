@@ -14,6 +14,8 @@ type ApplyOptions struct {
 	Plan string
 	// Prune agrees to the removals of the plan. It needs Plan.
 	Prune bool
+	// By whom it is asked for.
+	By string
 }
 
 // Applied is what Apply did.
@@ -68,7 +70,7 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 		}
 	}
 	before := s.live.Digest()
-	if _, err := r.sync(ctx, s, act{apply: true, agreed: a.Prune, now: a.Plan != ""}); err != nil {
+	if _, err := r.sync(ctx, s, act{apply: true, agreed: a.Prune, now: a.Plan != "", by: a.By}); err != nil {
 		return Applied{}, 0, err
 	}
 	if r.stacks[name] != s {

@@ -17,8 +17,8 @@ import (
 )
 
 // commit puts a set in force: wave by wave, each as one transaction, and with the last one the receipt that says so. What failed is found
-// again by the next call: the target is kept with the first wave.
-func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []op, rev *specs.Revision) error {
+// again by the next call: the target is kept with the first wave, and what note changes in the receipt with every one.
+func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []op, rev *specs.Revision, note func(*receipt)) error {
 	blobs, err := to.Blobs(s.live)
 	if err != nil {
 		return err
@@ -30,7 +30,7 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 	s.target = to
 	r.publish()
 	for wave := 0; wave <= last; wave++ {
-		if err := r.commitWave(ctx, s, ops, wave, rev, wave == last, blobs); err != nil {
+		if err := r.commitWave(ctx, s, ops, wave, rev, wave == last, blobs, note); err != nil {
 			if s.rec.Target == nil {
 				s.target = nil // nothing of it is in force
 				r.publish()
@@ -48,12 +48,16 @@ func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []
 }
 
 // commitWave makes one transaction of the writes of a wave, what is kept of the set, and the receipt.
-func (r *Reconciler) commitWave(ctx context.Context, s *state, ops []op, wave int, rev *specs.Revision, last bool, blobs map[string][]byte) error {
+func (r *Reconciler) commitWave(ctx context.Context, s *state, ops []op, wave int, rev *specs.Revision, last bool, blobs map[string][]byte, note func(*receipt)) error {
 	next := s.rec
+	if note != nil {
+		note(&next)
+	}
+	next.number(rev)
 	var garbage []string
 	if last {
-		dropped := next.remember(rev.Digest)
-		garbage = r.garbage(s.name, next.History, dropped)
+		dropped := next.remember(rev, r.limit(s.name), next.Live != nil && s.good == next.Live.Digest)
+		garbage = r.garbage(s.name, next.digests(), dropped)
 		next.Live, next.Target, next.Wave, next.Verify = rev, nil, 0, false
 	} else {
 		next.Target, next.Wave = rev, wave+1

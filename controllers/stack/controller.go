@@ -10,6 +10,7 @@ import (
 
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/reconcile/source"
@@ -34,6 +35,8 @@ type Options struct {
 	Index *admit.Index
 	// Event tells what happened to a Stack, as reconcile.Recorder does.
 	Event func(o specs.Object, typ, reason, message string)
+	// Audit records what somebody asked for. Without it nothing is recorded.
+	Audit func(*audit.Record) error
 	// Planner says what changed objects lead to on the host, as plan.Run does. Without it a plan has the objects' own steps alone.
 	Planner func(ctx context.Context, changed []plan.Changed) ([]plan.Step, error)
 	// Memory of the host in bytes, which what is declared must fit into. Default: not known, nothing is held to it.
@@ -71,6 +74,9 @@ func New(o Options) *Reconciler {
 	}
 	if o.Event == nil {
 		o.Event = func(specs.Object, string, string, string) {}
+	}
+	if o.Audit == nil {
+		o.Audit = func(*audit.Record) error { return nil }
 	}
 	if o.Moved == nil {
 		o.Moved = func(store.Key) {}

@@ -24,6 +24,7 @@ func (r *Reconciler) count(s *state) time.Duration {
 			return pause - since
 		}
 	}
+	defer r.noteGood(s)
 	s.counted, s.countedRev, s.countedSet, s.counts, s.unready = now, rev, set, nil, nil
 	declared := set.Kinds()
 	there := 0
@@ -50,6 +51,20 @@ func (r *Reconciler) count(s *state) time.Duration {
 		return time.Millisecond
 	}
 	return 0
+}
+
+// noteGood notes that all objects of the set in force are ready at once. The next receipt that is written keeps it: it is worth no write of
+// its own, since whoever starts anew counts again.
+func (r *Reconciler) noteGood(s *state) {
+	if s.target != nil || s.live == nil {
+		return
+	}
+	for _, c := range s.counts {
+		if c.Ready < c.Declared {
+			return
+		}
+	}
+	s.good = s.live.Digest()
 }
 
 // isReady tells whether an object says that it is ready as it is declared now.

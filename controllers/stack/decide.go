@@ -50,6 +50,8 @@ type observed struct {
 	// unreadable: the files may not be all there. git: git is at work on them. quietIn is how long removals must wait yet.
 	unreadable, git bool
 	quietIn         time.Duration
+	// held: somebody went back from what the files hold.
+	held bool
 	// act: somebody asked for it. agreed: and for the removals too.
 	act, agreed bool
 }
@@ -68,7 +70,7 @@ type decision struct {
 	deletes []store.Key
 	// over: they are more than may go without somebody's word.
 	over bool
-	// blocked says who must agree: ReasonPendingApply, ReasonPruneBlocked, or empty.
+	// blocked says why somebody must agree: ReasonPendingApply, ReasonHeld, ReasonPruneBlocked, or empty.
 	blocked string
 	// waits says what removals wait for, when they do; requeue how long at least.
 	waits   string
@@ -84,6 +86,10 @@ func decide(o observed) decision {
 	d.over = overLimit(len(d.deletes), o.live.Len(), d.remain(o), o.maxDelete) || o.removed && len(d.deletes) > 0
 	if o.manual && !o.act && !o.removed && len(o.changes) > 0 { // who only comments needs nobody's word
 		d.blocked = specs.ReasonPendingApply
+		return d
+	}
+	if o.held && !o.act && len(o.changes) > 0 {
+		d.blocked = specs.ReasonHeld
 		return d
 	}
 	held := d.hold(o)

@@ -131,7 +131,7 @@ func (r *Reconciler) ensureWithout(ctx context.Context, s *state) error {
 
 // forget removes a Stack that has nothing left, with all that is kept of it.
 func (r *Reconciler) forget(ctx context.Context, s *state, o *specs.Stack) error {
-	names := r.garbage(s.name, nil, s.rec.History)
+	names := r.garbage(s.name, nil, s.rec.digests())
 	_, err := r.o.Client.Txn(ctx, func(t *reconcile.ClientTx) error {
 		for _, n := range names {
 			t.DeleteBlob(revisionBucket, s.name+"/"+n)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -61,7 +60,7 @@ func (r *Reconciler) revisions(s *state, st *specs.StackStatus) {
 	if s.disk == nil {
 		return
 	}
-	disk := r.revisionOf(s.disk)
+	disk := r.diskRevision(s)
 	if st.Disk != nil && st.Disk.Digest == disk.Digest {
 		disk.Time = st.Disk.Time
 	}
@@ -119,6 +118,9 @@ func (r *Reconciler) pending(s *state, st *specs.StackStatus) (news string) {
 	if d.over {
 		p.Command = "mirrorctl apply --prune --plan " + p.Digest
 	}
+	if d.blocked == specs.ReasonHeld {
+		p.Command = "mirrorctl rollout retry stack/" + s.name
+	}
 	told := st.Pending != nil && st.Pending.Digest == p.Digest
 	if st.Pending = p; d.blocked == specs.ReasonPruneBlocked && !told {
 		return r.pruneText(s, p)
@@ -128,14 +130,7 @@ func (r *Reconciler) pending(s *state, st *specs.StackStatus) (news string) {
 
 // pruneText says what would go, and how to agree.
 func (r *Reconciler) pruneText(s *state, p *specs.PendingPlan) string {
-	var names []string
-	for _, k := range s.decided.deletes {
-		names = append(names, k.String())
-	}
-	if len(names) > 5 {
-		names = append(names[:5], fmt.Sprintf("%d more", len(names)-5))
-	}
-	return fmt.Sprintf("%d of %d objects would be removed (%s); to agree: %s", len(s.decided.deletes), s.live.Len(), strings.Join(names, ", "), p.Command)
+	return fmt.Sprintf("%d of %d objects would be removed (%s); to agree: %s", len(s.decided.deletes), s.live.Len(), keyNames(s.decided.deletes), p.Command)
 }
 
 // tellApplied tells what was put in force.

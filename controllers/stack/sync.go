@@ -14,6 +14,8 @@ import (
 type act struct {
 	// apply a Manual stack; agreed to the removals; now: without waiting for quiet.
 	apply, agreed, now bool
+	// by whom.
+	by string
 }
 
 // sync puts in force what may be put in force, and says when to look again.
@@ -39,9 +41,12 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	if err := r.finishTarget(ctx, s, o); err != nil {
 		return after, err
 	}
+	if err := r.unhold(ctx, s); err != nil {
+		return after, err
+	}
 	s.decided = decide(r.observe(s, o, s.disk, a))
 	if s.decided.target != nil {
-		if err := r.enforce(ctx, s, o, s.decided); err != nil || s.refused {
+		if err := r.enforce(ctx, s, o, s.decided, a.by); err != nil || s.refused {
 			return after, err
 		}
 		s.decided = decide(r.observe(s, o, s.disk, a)) // what still waits
@@ -93,6 +98,7 @@ func (r *Reconciler) observe(s *state, stack *specs.Stack, to *admit.Set, a act)
 		manual: sp.Sync == specs.SyncManual, orphan: sp.DeletionPolicy == specs.DeletionOrphan,
 		prune:     sp.Prune == nil || sp.Prune.Enabled == nil || *sp.Prune.Enabled,
 		maxDelete: specs.DefaultMaxDeletePercent,
+		held:      to == s.disk && s.holds(),
 		act:       a.apply, agreed: a.agreed, git: r.snap.Hold != nil, unreadable: r.snap.Err != nil,
 	}
 	if sp.Prune != nil && sp.Prune.MaxDeletePercent != nil {
@@ -130,7 +136,7 @@ func (r *Reconciler) elsewhere(s *state, k store.Key) bool {
 }
 
 // enforce puts what was decided in force.
-func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision) error {
+func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision, by string) error {
 	ops, faults, err := r.ops(s, d.target, d.fates)
 	if err != nil {
 		return err
@@ -140,9 +146,9 @@ func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d de
 		return nil
 	}
 	rev := r.revisionOf(d.target)
-	rev.Message = counted(ops)
+	rev.Message, rev.By = counted(ops), by
 	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
-	if err := r.commit(ctx, s, d.target, ops, rev); err != nil {
+	if err := r.commit(ctx, s, d.target, ops, rev, func(c *receipt) { c.Held = nil }); err != nil {
 		return err
 	}
 	r.tellApplied(o, rev, ops)
@@ -160,7 +166,7 @@ func (r *Reconciler) finishTarget(ctx context.Context, s *state, o *specs.Stack)
 		return err
 	}
 	rev := s.rec.Target
-	if err := r.commit(ctx, s, s.target, ops, rev); err != nil {
+	if err := r.commit(ctx, s, s.target, ops, rev, nil); err != nil {
 		return err
 	}
 	r.tellApplied(o, rev, ops)
@@ -177,7 +183,7 @@ func (r *Reconciler) mend(ctx context.Context, s *state, o *specs.Stack) error {
 		return err
 	}
 	rev := s.rec.Live
-	if err := r.commit(ctx, s, s.live, ops, rev); err != nil {
+	if err := r.commit(ctx, s, s.live, ops, rev, nil); err != nil {
 		return err
 	}
 	if len(ops) > 0 {

@@ -59,6 +59,8 @@ func (r *Reconciler) verdict(s *state, o *specs.Stack, st *specs.StackStatus, fa
 		v.synced = condition(false, v.stalled.Reason, v.stalled.Message)
 	case s.decided.blocked == specs.ReasonPendingApply:
 		v.synced = condition(false, specs.ReasonPendingApply, "the files wait for: "+st.Pending.Command)
+	case s.decided.blocked == specs.ReasonHeld:
+		v.synced = condition(false, specs.ReasonHeld, s.heldText())
 	case v.reconciling.Reason != "" || s.disk == nil || s.live.Digest() != s.disk.Digest():
 		v.synced = condition(false, specs.ReasonApplying, "what the files hold is not in force yet")
 	default:

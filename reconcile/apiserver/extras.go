@@ -104,7 +104,7 @@ func (s *Server) apply(w http.ResponseWriter, r *request) error {
 	if err := r.extra(&body); err != nil {
 		return err
 	}
-	revision, message, err := s.o.Stacks.Apply(r.Context(), r.name, body.Plan, body.Prune)
+	revision, message, err := s.o.Stacks.Apply(r.Context(), r.name, body.Plan, body.Prune, r.caller.name)
 	if err != nil {
 		return stackError(err)
 	}

@@ -1,0 +1,132 @@
+package stack
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"mirroros.dev/mirroros/reconcile"
+	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/specs"
+)
+
+// migrate reads the digests that receipts held before revisions had numbers.
+func (c *receipt) migrate(data []byte) {
+	var old struct{ History []string }
+	if len(c.Kept) > 0 || json.Unmarshal(data, &old) != nil {
+		return
+	}
+	for _, d := range old.History {
+		rev := &specs.Revision{Digest: d}
+		if c.Live != nil && c.Live.Digest == d {
+			rev = c.Live
+		}
+		c.number(rev)
+		c.Kept = append(c.Kept, specs.KeptRevision{Revision: *rev})
+	}
+}
+
+// at is the place of a digest among what is kept; -1 when it is not.
+func (c *receipt) at(digest string) int {
+	return slices.IndexFunc(c.Kept, func(k specs.KeptRevision) bool { return k.Digest == digest })
+}
+
+// number gives a revision the number that its content has, or the next.
+func (c *receipt) number(rev *specs.Revision) {
+	if i := c.at(rev.Digest); i >= 0 {
+		rev.Number = c.Kept[i].Number
+	}
+	if rev.Number == 0 {
+		c.Numbered++
+		rev.Number = c.Numbered
+	}
+}
+
+// remember puts a revision at the end of what is kept, says of the one before what became of it, and answers the digests that are not kept
+// any more: limit are, beside the last. They are dropped some at a time, since finding what only they have costs more than keeping it.
+func (c *receipt) remember(rev *specs.Revision, limit int, good bool) (dropped []string) {
+	c.number(rev)
+	next := slices.Clone(c.Kept)
+	if c.Live != nil && c.Live.Digest != rev.Digest {
+		if i := c.at(c.Live.Digest); i >= 0 {
+			next[i].Revision, next[i].Good = *c.Live, next[i].Good || good
+			next[i].Outcome, next[i].Until = left(c.Live, rev), rev.Time
+		}
+	}
+	mine := specs.KeptRevision{Revision: *rev}
+	if i := c.at(rev.Digest); i >= 0 {
+		mine.Good = next[i].Good
+		next = slices.Delete(next, i, i+1)
+	}
+	c.Kept = append(next, mine)
+	if n := len(c.Kept) - 1; n > limit+limit/2 {
+		for _, k := range c.Kept[:n-limit] {
+			dropped = append(dropped, k.Digest)
+		}
+		c.Kept = c.Kept[n-limit:]
+	}
+	return dropped
+}
+
+// left says why a revision is not in force any more.
+func left(from, to *specs.Revision) string {
+	if to.Number < from.Number {
+		text := fmt.Sprintf("went back to revision %d", to.Number)
+		if to.By != "" {
+			text = to.By + " " + text
+		}
+		return text
+	}
+	return fmt.Sprintf("replaced by revision %d", to.Number)
+}
+
+// lastGood is the newest revision before the one in force that had all of its objects ready; nil when none is known.
+func (c *receipt) lastGood() *specs.KeptRevision {
+	for _, k := range slices.Backward(c.Kept) {
+		if k.Good && (c.Live == nil || k.Digest != c.Live.Digest) {
+			return &k
+		}
+	}
+	return nil
+}
+
+// digests of what is kept.
+func (c *receipt) digests() (out []string) {
+	for _, k := range c.Kept {
+		out = append(out, k.Digest)
+	}
+	return out
+}
+
+// limit is how many revisions a Stack keeps beside the one in force.
+func (r *Reconciler) limit(stack string) int {
+	if o, ok := reconcile.Get[*specs.Stack](r.o.Client, stack); ok && o.Spec.RevisionHistoryLimit != nil {
+		return int(*o.Spec.RevisionHistoryLimit)
+	}
+	return specs.DefaultRevisionHistoryLimit
+}
+
+// garbage are the names of what only dropped revisions have.
+func (r *Reconciler) garbage(stack string, kept, dropped []string) []string {
+	if len(dropped) == 0 {
+		return nil
+	}
+	out := admit.Unused(r.roots(stack, kept), r.roots(stack, dropped))
+	for _, d := range dropped {
+		if !slices.Contains(kept, d) {
+			out = append(out, admit.RootName(d))
+		}
+	}
+	return out
+}
+
+// roots of revisions that are kept.
+func (r *Reconciler) roots(stack string, digests []string) [][]byte {
+	var out [][]byte
+	for _, d := range digests {
+		if root, ok := r.o.Client.Store().Blob(revisionBucket, stack+"/"+admit.RootName(d)); ok {
+			out = append(out, root)
+		}
+	}
+	return out
+}
