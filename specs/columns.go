@@ -100,6 +100,20 @@ var instanceColumns = []Column{nameColumn,
 	wide(column("Last", "string", "How the last run ended.", func(i *Instance) any { return i.Status.LastExit().Short() })),
 }
 
+var rolloutColumns = []Column{nameColumn,
+	column("Stack", "string", "Stack whose revision it is.", func(r *Rollout) any { return r.Spec.Stack }),
+	column("Revision", "integer", "Number of the revision that it leads to.", func(r *Rollout) any { return r.Spec.To.Number }),
+	column("Commit", "string", "Commit or digest of that revision.", func(r *Rollout) any { return r.Spec.To.Short() }),
+	column("Wave", "string", "Wave that is on its way, out of all.", func(r *Rollout) any {
+		return fmt.Sprintf("%d/%d", r.Status.Wave, len(r.Spec.Waves))
+	}),
+	column("Ready", "string", "Objects that are ready out of those that it changes.", func(r *Rollout) any {
+		return fmt.Sprintf("%d/%d", r.Status.ReadyObjects, r.Status.Objects)
+	}),
+	column("Status", "string", "RolledOut, or how far it is.", func(r *Rollout) any { return reasonOf(r.Status.Conditions, ConditionReady) }),
+	ageColumn,
+}
+
 var eventColumns = []Column{
 	column("Last Seen", "date", "Time since it happened last.", func(e *Event) any { return dateOf(e.LastTimestamp) }),
 	column("Type", "string", "Normal or Warning.", func(e *Event) any { return e.Type }),

@@ -9,6 +9,7 @@ import (
 	"mirroros.dev/mirroros/controllers/budget"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
+	"mirroros.dev/mirroros/controllers/rollout"
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -53,13 +54,20 @@ func (op *operator) reconcilers() {
 		Audit:   op.audit.Write,
 		Moved:   op.moved,
 		Memory:  hostMemory(),
+		Boot:    thisLife().Boot,
 		Log:     op.log.WithName("stack"),
+	})
+	op.rollouts = rollout.New(rollout.Options{
+		Client:  op.client,
+		Applier: op.stacks,
+		Event:   op.events.As("rollout-controller").Event,
 	})
 }
 
 func (op *operator) controllers() []reconcile.Controller {
 	return append(op.gates.Controllers(),
 		op.stacks.Controller(),
+		op.rollouts.Controller(),
 		op.processes.Controller(),
 		op.budgets.Controller(),
 	)

@@ -38,6 +38,27 @@ func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate) ([]o
 	return ops, faults, nil
 }
 
+// carried are the objects that a rollout has in force when another revision takes its place, and that this one leaves alone: no writes, but
+// what refers to them still waits until they are ready.
+func (r *Reconciler) carried(s *state, to *admit.Set, ops []op) (out []op) {
+	if !s.rec.staged() || s.rec.Roll.To.Digest == to.Digest() {
+		return nil
+	}
+	written := map[store.Key]bool{}
+	for i := range ops {
+		written[ops[i].key] = true
+	}
+	for _, w := range s.rec.Roll.Waves[:s.rec.Roll.InForce] {
+		for _, o := range w.Objects {
+			k := store.Key{Kind: o.Kind, Name: o.Name}
+			if e, live := to.Get(k), s.live.Get(k); e != nil && live != nil && e.Sum == live.Sum && !written[k] {
+				out = append(out, op{key: k, change: plan.None, entry: e})
+			}
+		}
+	}
+	return out
+}
+
 // changes are the objects to look at: those that the sets have differently, and those that may have drifted from the set in force.
 func (r *Reconciler) changes(s *state, to *admit.Set) []admit.Change {
 	changes := admit.Diff(s.live, to)

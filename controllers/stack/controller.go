@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -43,6 +44,8 @@ type Options struct {
 	Memory int64
 	// Moved is called for every object in force whose file is in another directory than before, while the object may be the same.
 	Moved func(store.Key)
+	// Boot names this boot of the host; empty where that cannot be told.
+	Boot string
 	// Quiet is how long nothing must have changed before removals count. Default 2 s.
 	Quiet time.Duration
 	// Now is the clock. Default time.Now.
@@ -58,6 +61,8 @@ type Reconciler struct {
 	o     Options
 	index *admit.Index
 	wake  chan struct{}
+	// rollouts by stack, as they are in the receipts.
+	rollouts atomic.Pointer[map[string]*specs.Rollout]
 
 	mu sync.Mutex // guards everything below; held while a Stack is reconciled, planned or applied
 	disk

@@ -1,11 +1,9 @@
 package stack
 
 import (
-	"reflect"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -68,32 +66,4 @@ func (r *Reconciler) noteGood(s *state) {
 }
 
 // isReady tells whether an object says that it is ready as it is declared now.
-func isReady(o store.Object) bool {
-	conds := conditionsOf(o)
-	for i := range conds {
-		if c := &conds[i]; c.Type == specs.ConditionReady {
-			return c.Status == metav1.ConditionTrue && (c.ObservedGeneration == 0 || c.ObservedGeneration >= o.GetGeneration())
-		}
-	}
-	return false
-}
-
-// conditionsOf answers status.conditions of an object; none when its kind has none.
-func conditionsOf(o store.Object) []metav1.Condition {
-	switch o := o.(type) {
-	case *specs.Process:
-		return o.Status.Conditions
-	case *specs.Stack:
-		return o.Status.Conditions
-	}
-	status := reflect.Indirect(reflect.ValueOf(o)).FieldByName("Status")
-	if !status.IsValid() || status.Kind() != reflect.Struct {
-		return nil
-	}
-	f := status.FieldByName("Conditions")
-	if !f.IsValid() {
-		return nil
-	}
-	conds, _ := f.Interface().([]metav1.Condition)
-	return conds
-}
+func isReady(o store.Object) bool { return reconcile.HealthOf(o).Ready }

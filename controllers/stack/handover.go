@@ -42,8 +42,10 @@ func (r *Reconciler) handedOver(ops []op, wave int) ([]given, error) {
 		rev := *s.rec.Live
 		rev.Digest, rev.Number, rev.By, rev.Message = g.live.Digest(), 0, "", plural(len(gone), "object")+" taken over by another stack"
 		rev.Time = metav1.NewTime(r.o.Now()).Rfc3339Copy()
+		g.rec.leave(0)
+		g.rec.Roll = nil                                                 // its files say what comes next
 		g.rec.remember(&rev, math.MaxInt/2, s.good == s.rec.Live.Digest) // what is over the limit goes with its own next change
-		g.rec.Live = &rev
+		g.rec.Live, g.rec.Whole = &rev, nil
 		out = append(out, g)
 	}
 	return out, nil

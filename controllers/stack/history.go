@@ -35,37 +35,76 @@ func (c *receipt) at(digest string) int {
 func (c *receipt) number(rev *specs.Revision) {
 	if i := c.at(rev.Digest); i >= 0 {
 		rev.Number = c.Kept[i].Number
+	} else if c.Roll != nil && c.Roll.To.Digest == rev.Digest {
+		rev.Number = c.Roll.To.Number
 	}
 	if rev.Number == 0 {
-		c.Numbered++
-		rev.Number = c.Numbered
+		rev.Number = c.Numbered + 1
 	}
+	c.Numbered = max(c.Numbered, rev.Number)
 }
 
 // remember puts a revision at the end of what is kept, says of the one before what became of it, and answers the digests that are not kept
 // any more: limit are, beside the last. They are dropped some at a time, since finding what only they have costs more than keeping it.
+// good: all objects of the one before were ready.
 func (c *receipt) remember(rev *specs.Revision, limit int, good bool) (dropped []string) {
 	c.number(rev)
-	next := slices.Clone(c.Kept)
-	if c.Live != nil && c.Live.Digest != rev.Digest {
-		if i := c.at(c.Live.Digest); i >= 0 {
-			next[i].Revision, next[i].Good = *c.Live, next[i].Good || good
-			next[i].Outcome, next[i].Until = left(c.Live, rev), rev.Time
-		}
+	if from := c.whole(); from != nil && from.Digest != rev.Digest {
+		k := specs.KeptRevision{Revision: *from, Outcome: left(from, rev), Until: rev.Time, Good: good}
+		c.keep(k)
 	}
-	mine := specs.KeptRevision{Revision: *rev}
-	if i := c.at(rev.Digest); i >= 0 {
-		mine.Good = next[i].Good
+	c.keep(specs.KeptRevision{Revision: *rev})
+	return c.drop(limit)
+}
+
+// expect keeps a revision that is on its way, and with it the one that was in force before.
+func (c *receipt) expect(limit int, good bool) (dropped []string) {
+	c.keep(specs.KeptRevision{Revision: *c.Roll.From, Good: good})
+	c.keep(specs.KeptRevision{Revision: c.Roll.To, Outcome: "on its way"})
+	return c.drop(limit)
+}
+
+// keep puts a revision at the end of what is kept. What was good once stays so.
+func (c *receipt) keep(k specs.KeptRevision) {
+	next := slices.Clone(c.Kept)
+	if i := c.at(k.Digest); i >= 0 {
+		k.Good = k.Good || next[i].Good
 		next = slices.Delete(next, i, i+1)
 	}
-	c.Kept = append(next, mine)
-	if n := len(c.Kept) - 1; n > limit+limit/2 {
-		for _, k := range c.Kept[:n-limit] {
-			dropped = append(dropped, k.Digest)
-		}
-		c.Kept = c.Kept[n-limit:]
+	c.Kept = append(next, k)
+}
+
+// drop forgets the oldest revisions when there are too many.
+func (c *receipt) drop(limit int) (dropped []string) {
+	n := len(c.Kept) - 1
+	if n <= limit+limit/2 {
+		return nil
 	}
+	for _, k := range c.Kept[:n-limit] {
+		dropped = append(dropped, k.Digest)
+	}
+	c.Kept = slices.Clone(c.Kept[n-limit:])
 	return dropped
+}
+
+// settleReceipt makes a content the one in force in a receipt, and answers the names of blobs that nothing needs then.
+func (r *Reconciler) settleReceipt(s *state, next *receipt, rev *specs.Revision) (garbage []string) {
+	was, whole := next.Live, next.whole()
+	good := whole != nil && s.good == whole.Digest
+	var dropped []string
+	if next.partly(rev.Digest) {
+		dropped = next.expect(r.limit(s.name), good)
+		next.Whole = whole
+	} else {
+		dropped = next.remember(rev, r.limit(s.name), good)
+		next.Whole = nil
+	}
+	garbage = r.garbage(s.name, next.digests(), dropped)
+	if was != nil && was.Digest != rev.Digest && next.at(was.Digest) < 0 && !slices.Contains(dropped, was.Digest) { // it was on the way
+		garbage = append(garbage, admit.RootName(was.Digest))
+	}
+	next.Live, next.Target, next.Wave, next.Verify = rev, nil, 0, false
+	return garbage
 }
 
 // left says why a revision is not in force any more.

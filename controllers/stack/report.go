@@ -53,7 +53,7 @@ func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.D
 // revisions tells what is in force and what the files hold.
 func (r *Reconciler) revisions(s *state, st *specs.StackStatus) {
 	st.Live = nil
-	if live := s.rec.Live; live != nil {
+	if live := s.rec.whole(); live != nil {
 		rev := *live
 		st.Live = &rev
 	}
@@ -67,19 +67,38 @@ func (r *Reconciler) revisions(s *state, st *specs.StackStatus) {
 	st.Disk = disk
 }
 
-// relabel notes durably which commit holds what is in force, while the files hold just that: a commit, a branch and whether the tree is
-// clean are known only after the save, and must still be right when the files have moved on.
+// relabel notes durably which commit holds what is in force, or is on its way to be, while the files hold just that: a commit, a branch and
+// whether the tree is clean are known only after the save, and must still be right when the files have moved on.
 func (r *Reconciler) relabel(ctx context.Context, s *state) error {
-	live := s.rec.Live
-	if live == nil || s.disk == nil || s.target != nil || live.Digest != s.disk.Digest() || r.snap.Hold != nil {
+	if s.disk == nil || s.target != nil || r.snap.Hold != nil {
 		return nil
 	}
-	disk, rev := r.revisionOf(s.disk), *live
-	if rev.Commit == disk.Commit && rev.Branch == disk.Branch && rev.Dirty == disk.Dirty {
+	disk := r.revisionOf(s.disk)
+	stale := func(rev *specs.Revision) bool {
+		return rev.Digest == disk.Digest && (rev.Commit != disk.Commit || rev.Branch != disk.Branch || rev.Dirty != disk.Dirty)
+	}
+	live, l := s.rec.Live, s.rec.Roll
+	liveStale, rollStale := live != nil && stale(live), l != nil && stale(&l.To)
+	if !liveStale && !rollStale {
 		return nil
 	}
-	rev.Commit, rev.Branch, rev.Dirty = disk.Commit, disk.Branch, disk.Dirty
-	return r.keep(ctx, s, func(c *receipt) { c.Live = &rev }, nil)
+	label := func(rev *specs.Revision) { rev.Commit, rev.Branch, rev.Dirty = disk.Commit, disk.Branch, disk.Dirty }
+	return r.keep(ctx, s, func(c *receipt) {
+		if liveStale {
+			rev := *live
+			label(&rev)
+			c.Live = &rev
+		}
+		if rollStale {
+			next := *l
+			label(&next.To)
+			c.Roll = &next
+		}
+		if i := c.at(disk.Digest); i >= 0 {
+			c.Kept = slices.Clone(c.Kept)
+			label(&c.Kept[i].Revision)
+		}
+	}, nil)
 }
 
 // refusedRevision notes what was refused, and answers what is to be told of it; nothing when that was.

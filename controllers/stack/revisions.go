@@ -22,7 +22,7 @@ func (r *Reconciler) Revisions(name string) (specs.RevisionList, error) {
 	}
 	out := specs.RevisionList{Stack: name, Items: []specs.KeptRevision{}}
 	for _, k := range s.rec.Kept {
-		if live := s.rec.Live; live != nil && live.Digest == k.Digest {
+		if live := s.rec.whole(); live != nil && live.Digest == k.Digest {
 			k = specs.KeptRevision{Revision: *live, Good: k.Good || s.good == k.Digest, Live: true}
 		}
 		out.Items = append(out.Items, k)

@@ -54,6 +54,10 @@ type receipt struct {
 	Live   *specs.Revision `json:"live,omitempty"`
 	Target *specs.Revision `json:"target,omitempty"`
 	Wave   int             `json:"wave,omitempty"`
+	// Roll is the change of several waves that is on its way, or that went last. While only some of its waves are in force Live is no revision
+	// but what is between two, and Whole is the one before.
+	Roll  *roll           `json:"roll,omitempty"`
+	Whole *specs.Revision `json:"whole,omitempty"`
 	// Kept are the revisions that are kept, in the order in which they were put in force last; Numbered is the last number given.
 	Kept     []specs.KeptRevision `json:"kept,omitempty"`
 	Numbered int64                `json:"numbered,omitempty"`

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -16,6 +17,8 @@ type act struct {
 	apply, agreed, now bool
 	// by whom.
 	by string
+	// advance a rollout.
+	advance bool
 }
 
 // sync puts in force what may be put in force, and says when to look again.
@@ -45,11 +48,18 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 		return after, err
 	}
 	s.decided = decide(r.observe(s, o, s.disk, a))
-	if s.decided.target != nil {
+	if t := s.decided.target; s.rec.staged() && (t == nil || t.Digest() == s.rec.Roll.To.Digest) {
+		if err := r.goOn(ctx, s, o, a); err != nil {
+			return after, err
+		}
+	} else if s.decided.target != nil {
 		if err := r.enforce(ctx, s, o, s.decided, a.by); err != nil || s.refused {
 			return after, err
 		}
 		s.decided = decide(r.observe(s, o, s.disk, a)) // what still waits
+		if s.rec.staged() {
+			s.decided.target, s.decided.waits = nil, specs.ReasonRollingOut
+		}
 	} else if err := r.mend(ctx, s, o); err != nil {
 		return after, err
 	}
@@ -92,20 +102,23 @@ func (r *Reconciler) over(s *state) bool {
 
 // observe gathers what a decision depends on.
 func (r *Reconciler) observe(s *state, stack *specs.Stack, to *admit.Set, a act) observed {
-	sp := stack.Spec
+	sp, snap := stack.Spec, r.snap
+	if snap == nil {
+		snap = &source.Snapshot{} // nothing was read yet
+	}
 	o := observed{
 		name: s.name, live: s.live, disk: to, refused: s.refused, suspended: sp.Suspend, removed: s.removed,
 		manual: sp.Sync == specs.SyncManual, orphan: sp.DeletionPolicy == specs.DeletionOrphan,
 		prune:     sp.Prune == nil || sp.Prune.Enabled == nil || *sp.Prune.Enabled,
 		maxDelete: specs.DefaultMaxDeletePercent,
 		held:      to == s.disk && s.holds(),
-		act:       a.apply, agreed: a.agreed, git: r.snap.Hold != nil, unreadable: r.snap.Err != nil,
+		act:       a.apply, agreed: a.agreed, git: snap.Hold != nil, unreadable: snap.Err != nil,
 	}
 	if sp.Prune != nil && sp.Prune.MaxDeletePercent != nil {
 		o.maxDelete = int(*sp.Prune.MaxDeletePercent)
 	}
 	if !a.now {
-		o.quietIn = max(0, r.o.Quiet-r.o.Now().Sub(r.snap.Changed))
+		o.quietIn = max(0, r.o.Quiet-r.o.Now().Sub(snap.Changed))
 	}
 	if to == nil || s.live.Digest() == to.Digest() {
 		return o
@@ -145,14 +158,14 @@ func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d de
 		s.faults, s.refused, s.misfit, s.admitted = faults, true, true, nil
 		return nil
 	}
+	if c := r.carried(s, d.target, ops); len(c) > 0 {
+		ops = append(ops, c...)
+		order(ops, d.target)
+	}
 	rev := r.revisionOf(d.target)
 	rev.Message, rev.By = counted(ops), by
 	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
-	if err := r.commit(ctx, s, d.target, ops, rev, func(c *receipt) { c.Held = nil }); err != nil {
-		return err
-	}
-	r.tellApplied(o, rev, ops)
-	return nil
+	return r.enforceStage(ctx, s, o, d.target, ops, rev)
 }
 
 // finishTarget goes on with a change that was interrupted.
@@ -160,13 +173,12 @@ func (r *Reconciler) finishTarget(ctx context.Context, s *state, o *specs.Stack)
 	if s.target == nil {
 		return nil
 	}
-	d := sorted(r.observe(s, o, s.target, act{apply: true, agreed: true, now: true}))
-	ops, _, err := r.ops(s, s.target, d.fates)
+	ops, _, err := r.ops(s, s.target, r.fates(s, o, s.target))
 	if err != nil {
 		return err
 	}
 	rev := s.rec.Target
-	if err := r.commit(ctx, s, s.target, ops, rev, nil); err != nil {
+	if err := r.commit(ctx, s, change{to: s.target, rev: rev, ops: ops}); err != nil {
 		return err
 	}
 	r.tellApplied(o, rev, ops)
@@ -183,7 +195,7 @@ func (r *Reconciler) mend(ctx context.Context, s *state, o *specs.Stack) error {
 		return err
 	}
 	rev := s.rec.Live
-	if err := r.commit(ctx, s, s.live, ops, rev, nil); err != nil {
+	if err := r.commit(ctx, s, change{to: s.live, rev: rev, ops: ops}); err != nil {
 		return err
 	}
 	if len(ops) > 0 {

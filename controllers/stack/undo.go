@@ -57,7 +57,7 @@ func (r *Reconciler) Undo(ctx context.Context, name string, a specs.UndoRequest)
 	if err != nil {
 		return specs.Undone{}, err
 	}
-	out := specs.Undone{From: *s.rec.Live, To: k.Revision}
+	out := specs.Undone{From: *s.rec.newest(), To: k.Revision}
 	if k.Digest == s.rec.Live.Digest {
 		out.Message = fmt.Sprintf("revision %d is in force already; nothing to do", k.Number)
 		return out, nil
@@ -130,7 +130,11 @@ func (r *Reconciler) undo(ctx context.Context, s *state, o *specs.Stack, to *adm
 	if h.Digest == rev.Digest {
 		h = nil
 	}
-	if err := r.commit(ctx, s, d.target, ops, &rev, func(c *receipt) { c.Held = h }); err != nil {
+	note := func(c *receipt) {
+		c.leave(rev.Number)
+		c.Roll, c.Held = nil, h
+	}
+	if err := r.commit(ctx, s, change{to: d.target, rev: &rev, ops: ops, note: note}); err != nil {
 		return err
 	}
 	r.o.Event(o, specs.EventWarning, specs.ReasonRolledBack, text)

@@ -143,6 +143,7 @@ var _ = Describe("going back", func() {
 		w.apply(map[string]string{"a.yaml": process("a"), "b.yaml": process("b", "dependsOn: [{process: a}]")})
 		w.all()
 		w.apply(map[string]string{"a.yaml": process("a", "why: two"), "b.yaml": process("b", "why: two", "dependsOn: [{process: a}]"), "c.yaml": process("c")})
+		w.drive()
 		return w
 	}
 	first := func(w *world) bool { return w.why("a") == "" && w.why("b") == "" && len(w.processes()) == 2 }
@@ -175,6 +176,7 @@ var _ = Describe("going back", func() {
 		w := two()
 		w.undo("default", "1")
 		w.apply(map[string]string{"c.yaml": process("c", "why: three")})
+		w.drive()
 		Expect([]string{w.why("a"), w.why("c")}).To(Equal([]string{"two", "three"}))
 		Expect(w.stack("default")).To(reconciletest.HaveCondition("Synced", "True", ""))
 		Expect(w.stack("default").Status.Pending).To(BeNil())
@@ -185,7 +187,8 @@ var _ = Describe("going back", func() {
 		w.undo("default", "1")
 		done, err := w.r.Retry(ctx, "default", "bob")
 		Expect(err).NotTo(HaveOccurred())
-		Expect(done.Message).To(Equal("1 created, 2 updated"))
+		Expect(done.Message).To(Equal("1 created, 1 updated; 1 of 2 waves in force"))
+		w.drive()
 		Expect(w.why("a")).To(Equal("two"))
 		Expect(w.stack("default").Status.Live).To(And(HaveField("By", "bob"), HaveField("Number", BeEquivalentTo(2))))
 		done, err = w.r.Retry(ctx, "default", "bob")

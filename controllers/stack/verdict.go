@@ -121,6 +121,8 @@ func (r *Reconciler) reconciling(s *state, failed error) metav1.Condition {
 		return condition(true, specs.ReasonApplying, "revision "+short(s.target.Digest())+" is being put in force")
 	case r.snap.Hold != nil:
 		return condition(true, specs.ReasonWaitingForGit, "git is at work: "+r.snap.Hold.Path)
+	case s.rec.staged():
+		return condition(true, specs.ReasonRollingOut, r.rollText(s))
 	case d.waits == specs.ReasonWaitingForQuiet:
 		return condition(true, specs.ReasonWaitingForQuiet, fmt.Sprintf("%s wait until the files are quiet", plural(len(d.deletes), "removal")))
 	case s.decided.waits == specs.ReasonHandedOver:

@@ -1,0 +1,16 @@
+package specs
+
+// ConditionProgressing of a Rollout: it is on its way.
+const ConditionProgressing = "Progressing"
+
+// Reasons of a Rollout.
+const (
+	// ReasonRollingOut: waves wait until those before them are ready.
+	ReasonRollingOut = "RollingOut"
+	// ReasonRolledOut: all waves are in force, and all objects were ready.
+	ReasonRolledOut = "RolledOut"
+	// ReasonRolloutReplaced: another revision was put in force before it was ready.
+	ReasonRolloutReplaced = "Replaced"
+	// ReasonObjectStalled: an object of it is stalled.
+	ReasonObjectStalled = "ObjectStalled"
+)
