@@ -11,6 +11,8 @@ const (
 	ReasonRolledOut = "RolledOut"
 	// ReasonRolloutReplaced: another revision was put in force before it was ready.
 	ReasonRolloutReplaced = "Replaced"
-	// ReasonObjectStalled: an object of it is stalled.
-	ReasonObjectStalled = "ObjectStalled"
+	// ReasonObjectFailed: an object of it is stalled, or was not ready in time.
+	ReasonObjectFailed = "ObjectFailed"
+	// ReasonRollbackFailed: it failed, and the revision before cannot be put back.
+	ReasonRollbackFailed = "RollbackFailed"
 )

@@ -41,6 +41,8 @@ type RolloutObject struct {
 	Name string `json:"name"`
 	// Change: Create, Update or Delete.
 	Change RolloutChange `json:"change"`
+	// WasReady: it was ready before, so there is something to go back to.
+	WasReady bool `json:"wasReady,omitempty"`
 }
 
 // RolloutChange is what a rollout does to an object.
@@ -79,7 +81,9 @@ type RolloutStatus struct {
 	Objects      int32 `json:"objects"`
 	// States of the objects, in the order of the waves.
 	States []RolloutObjectStatus `json:"states,omitempty"`
-	// CompletedAt is when all of them were ready, or another revision replaced it.
+	// Failure is why the revision before was put back in force; nil when it was not.
+	Failure *RolloutFailure `json:"failure,omitempty"`
+	// CompletedAt is when all of them were ready, or another revision replaced it, or the one before was put back.
 	CompletedAt *metav1.Time `json:"completedAt,omitempty"`
 	// Conditions: Ready (all waves are in force and ready), Progressing (it is on its way), Stalled.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
@@ -94,5 +98,34 @@ type RolloutObjectStatus struct {
 	// State: Waiting, Applied, Ready or Failed.
 	State RolloutState `json:"state"`
 	// Message says what it waits for, or why it failed.
+	Message string `json:"message,omitempty"`
+}
+
+// RolloutFailure is why a rollout failed.
+type RolloutFailure struct {
+	// Time of the failure.
+	Time metav1.Time `json:"time"`
+	// Objects that failed.
+	Objects []FailedObject `json:"objects"`
+}
+
+// FailedObject is an object whose new content failed.
+type FailedObject struct {
+	// Kind and Name of the object.
+	Kind string `json:"kind"`
+	Name string `json:"name"`
+	// Message says why.
+	Message string `json:"message"`
+	// Copies of it that failed, as they were before they were replaced.
+	Copies []FailedCopy `json:"copies,omitempty"`
+}
+
+// FailedCopy is what is kept of an instance that failed.
+type FailedCopy struct {
+	// Name of the instance.
+	Name string `json:"name"`
+	// LastExit is how its last run ended; nil when none has.
+	LastExit *StateTerminated `json:"lastExit,omitempty"`
+	// Message holds why it does not run, and its last words.
 	Message string `json:"message,omitempty"`
 }

@@ -16,6 +16,7 @@ func (o *Stack) Default() {
 	or(&s.Sync, SyncAuto)
 	or(&s.Locality, LocalityLocalFirst)
 	or(&s.DeletionPolicy, DeletionDelete)
+	orPointer(&s.AutoRollback, true)
 	orPointer(&s.RevisionHistoryLimit, DefaultRevisionHistoryLimit)
 	p := made(&s.Prune)
 	orPointer(&p.Enabled, true)

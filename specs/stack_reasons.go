@@ -21,7 +21,7 @@ const (
 	ReasonPendingApply = "PendingApply"
 	// ReasonHeld: somebody went back to an older revision, and what the files hold is not applied again by itself.
 	ReasonHeld = "Held"
-	// ReasonRolledBack: an older revision was put in force.
+	// ReasonRolledBack: an older revision was put in force, by somebody or since a change failed.
 	ReasonRolledBack = "RolledBack"
 	// ReasonPruneBlocked: more would be removed than prune allows; somebody must agree.
 	ReasonPruneBlocked = "PruneBlocked"

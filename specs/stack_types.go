@@ -28,6 +28,10 @@ type StackSpec struct {
 	Prune *Prune `json:"prune,omitempty"`
 	// DeletionPolicy says what happens to the stack's objects when the Stack goes: Delete (the default; it asks, as any prune) or Orphan.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// AutoRollback puts the last good revision back in force when a change of what was in force fails: an object of it is stalled, or not
+	// ready within its progress deadline. The failed contents are held until they are edited, or `mirrorctl rollout retry`. false holds the
+	// change where it is. Default true.
+	AutoRollback *bool `json:"autoRollback,omitempty"`
 	// RevisionHistoryLimit is how many revisions are kept to go back to, beside the one in force, from 1 to 100. Default 10. They are dropped
 	// some at a time, so there may be half as many more.
 	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`

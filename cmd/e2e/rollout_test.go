@@ -53,4 +53,65 @@ var _ = Describe("a change of several waves", func() {
 		Eventually(h.rollouts).Should(ConsistOf(And(HaveField("Status.CompletedAt", Not(BeNil())), HaveField("Spec.InForce", BeEquivalentTo(3)))))
 		Expect(h.must("get", "rollouts")).To(MatchRegexp(`3/3 +3/3 +RolledOut`))
 	})
+
+	It("that fails in its last is put back as a whole, also when the operator is killed at each step, and is not tried again by itself", func() {
+		h := newHost()
+		h.git("init", "-q", "-b", "main")
+		wait := map[string]string{"a": h.dir + "/wait-a", "b": h.dir + "/wait-b"}
+		three := func(why string, last ...string) {
+			for _, n := range []string{"a", "b"} {
+				more := []string{"env: [{name: WHY, value: " + why + "}]", "ports: [{name: http}]", "readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"}
+				if n == "b" {
+					more = append(more, "dependsOn: [{process: a, condition: Started}]")
+				}
+				h.write(n+".yaml", process(n, []string{"http", "127.0.0.1:$(PORT_HTTP)", wait[n]}, more...))
+			}
+			h.write("c.yaml", process("c", last, "dependsOn: [{process: b, condition: Started}]"))
+		}
+		three("one", "run", "c")
+		h.commit("one")
+		h.git("checkout", "-q", "-b", "next")
+		three("two", "exit", "3")
+		h.commit("two")
+		commit := h.git("rev-parse", "--short=7", "HEAD")[:7]
+		h.git("checkout", "-q", "main")
+		h.start()
+		h.ready()
+		env := func(name string) string { return h.must("get", "process/"+name, "-o", "jsonpath={.spec.env[0].value}") }
+
+		touch(wait["a"])
+		touch(wait["b"])
+		h.git("checkout", "-q", "next")
+		Eventually(h.status).Should(ContainSubstring("1 of 3 waves in force; the next waits until process/a is ready"))
+		h.killOperator()
+		Expect(os.Remove(wait["a"])).To(Succeed())
+		Eventually(h.status).Should(ContainSubstring("2 of 3 waves in force; the next waits until process/b is ready"))
+		h.killOperator()
+		c := h.pidOf("c")
+		Expect(os.Remove(wait["b"])).To(Succeed())
+		Eventually(func() bool { return alive(c) }).Should(BeFalse())
+		h.killOperator()
+		Eventually(h.status).Should(And(HavePrefix("exit 1"), ContainSubstring("("+commit+" next) failed"), ContainSubstring("process/c"),
+			ContainSubstring("mirrorctl rollout retry stack/default")))
+		back := func() []string { return []string{env("a"), env("b")} }
+		Eventually(back).Should(Equal([]string{"one\n", "one\n"}))
+		h.pidOf("a")
+		h.pidOf("b")
+		h.pidOf("c")
+		Eventually(h.rollouts).Should(ContainElement(HaveField("Status.Failure.Objects", ContainElement(And(HaveField("Name", "c"),
+			HaveField("Copies", ContainElement(HaveField("LastExit.ExitCode", BeEquivalentTo(3)))))))))
+		h.killOperator()
+		Eventually(h.status).Should(ContainSubstring("disk is held"))
+		h.pidOf("c")
+		Expect(back()).To(Equal([]string{"one\n", "one\n"}))
+
+		h.write("d.yaml", process("d", []string{"run", "d"})) // an edit of something else
+		h.pidOf("d")
+		Eventually(back).Should(Equal([]string{"two\n", "two\n"}))
+		Eventually(h.status).Should(ContainSubstring("process/c stays as before"))
+		h.pidOf("c")
+		h.write("c.yaml", process("c", []string{"run", "mended"}, "dependsOn: [{process: b, condition: Started}]"))
+		Eventually(h.copies).Should(HaveKeyWithValue("mended", 1))
+		h.ready()
+	})
 })

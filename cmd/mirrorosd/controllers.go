@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"mirroros.dev/mirroros/controllers/budget"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
@@ -61,6 +63,7 @@ func (op *operator) reconcilers() {
 		Client:  op.client,
 		Applier: op.stacks,
 		Event:   op.events.As("rollout-controller").Event,
+		Copies:  op.failedCopies,
 	})
 }
 
@@ -110,6 +113,26 @@ func (op *operator) revision(p *specs.Process) string {
 	}
 	return s.Status.Live.Digest
 }
+
+// failedCopies is what is kept of the instances of a process that are not ready.
+func (op *operator) failedCopies(kind, name string) (out []specs.FailedCopy) {
+	for _, i := range reconcile.List[*specs.Instance](op.client) {
+		if kind != "Process" || i.Spec.Process != name || i.Status.Ready || len(out) == maxFailedCopies {
+			continue
+		}
+		c := specs.FailedCopy{Name: i.Name, LastExit: i.Status.LastExit(), Message: i.Status.Word()}
+		if w := i.Status.State.Waiting; w != nil {
+			c.Message = w.Message
+		} else if ready := meta.FindStatusCondition(i.Status.Conditions, specs.ConditionReady); ready != nil {
+			c.Message = ready.Message
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// maxFailedCopies of one process that are kept.
+const maxFailedCopies = 3
 
 // moved looks again at an object whose file is in another directory now.
 func (op *operator) moved(k store.Key) {

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -18,6 +20,9 @@ type Applier interface {
 	Rolling(stack string) *specs.Rollout
 	// Advance puts the next wave of a rollout in force, of which inForce were; nothing when that is not how it is any more.
 	Advance(ctx context.Context, stack, rollout string, inForce int32) error
+	// RollBack puts the revision before a rollout back in force, of which inForce waves were, since some objects failed; nothing when that is
+	// not how it is any more. An error means that it cannot be, and nothing was done.
+	RollBack(ctx context.Context, stack, rollout string, inForce int32, failed []specs.FailedObject) error
 }
 
 // Options of New. Client and Applier must be set.
@@ -26,7 +31,9 @@ type Options struct {
 	Applier Applier
 	// Event tells what happened to a Rollout, as reconcile.Recorder does.
 	Event func(o specs.Object, typ, reason, message string)
-	// Now is the clock. Default time.Now.
+	// Copies tells what is to be kept of the running copies of an object that failed, before they are replaced. Without it nothing is.
+	Copies func(kind, name string) []specs.FailedCopy
+	// Now is the clock; while the host sleeps it stands still. Default time.Now.
 	Now func() time.Time
 }
 
@@ -39,7 +46,23 @@ type Reconciler struct {
 
 	mu     sync.Mutex // guards looked
 	looked map[string]time.Time
+	// seen is what is remembered of rollouts by name. Only the one worker of the controller uses it.
+	seen map[string]*seen
 }
+
+// seen is since when a rollout is as it is. An operator that is started again counts from the beginning.
+type seen struct {
+	started metav1.MicroTime
+	inForce int32
+	// since this wave is in force; ready since when all are, zero while they are not.
+	since, ready time.Time
+	// cannot says why it could not be rolled back, and tried when that was.
+	cannot string
+	tried  time.Time
+}
+
+// patience is how long a rollback that did not succeed waits before it is tried again.
+const patience = time.Minute
 
 // New makes the reconciler.
 func New(o Options) *Reconciler {
@@ -49,7 +72,10 @@ func New(o Options) *Reconciler {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	return &Reconciler{o: o, looked: map[string]time.Time{}}
+	if o.Copies == nil {
+		o.Copies = func(string, string) []specs.FailedCopy { return nil }
+	}
+	return &Reconciler{o: o, looked: map[string]time.Time{}, seen: map[string]*seen{}}
 }
 
 // Controller is what the manager runs. Every kind that a Stack may declare is watched.
@@ -88,7 +114,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 		if _, there := r.o.Client.Store().Get(store.Key{Kind: "Stack", Name: live.Spec.Stack}); !there {
 			return reconcile.Result{}, ignoreGone(r.o.Client.Delete(ctx, q))
 		}
-	} else if exists && live.Spec.InForce == now.Spec.InForce && over(&live.Status) && live.Spec.StartedAt.Equal(&now.Spec.StartedAt) {
+	} else if exists && over(&live.Status) && specs.SpecEqual(live, now) {
 		return reconcile.Result{}, nil // it is over
 	} else if wait := r.wait(now); wait > 0 && exists && live.Spec.InForce == now.Spec.InForce {
 		return reconcile.Result{RequeueAfter: wait}, nil
@@ -99,7 +125,13 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 			return reconcile.Result{}, err
 		}
 	}
-	d := decide(r.observe(live, now != nil))
+	see := r.see(live)
+	d := decide(r.observe(live, now, see))
+	if !d.Ready {
+		see.ready = time.Time{}
+	} else if see.ready.IsZero() {
+		see.ready = r.o.Now()
+	}
 	was := over(&live.Status)
 	n := specs.Copy(live)
 	n.Status, n.ResourceVersion = d.Status, ""
@@ -111,10 +143,39 @@ func (r *Reconciler) Reconcile(ctx context.Context, q reconcile.Request) (reconc
 		r.o.Event(n, specs.EventNormal, c.Reason, c.Message)
 		r.forget(q.Name)
 	}
-	if d.Advance {
+	switch {
+	case len(d.RollBack) > 0:
+		return r.rollBack(ctx, live, d.RollBack, see)
+	case d.Advance:
 		return reconcile.Result{}, r.o.Applier.Advance(ctx, live.Spec.Stack, live.Name, live.Spec.InForce)
 	}
-	return reconcile.Result{}, nil
+	return reconcile.Result{RequeueAfter: d.After}, nil
+}
+
+// rollBack puts the revision before back, and tells of it.
+func (r *Reconciler) rollBack(ctx context.Context, o *specs.Rollout, failed []specs.FailedObject, see *seen) (reconcile.Result, error) {
+	now := r.o.Now()
+	if left := patience - now.Sub(see.tried); !see.tried.IsZero() && left > 0 {
+		return reconcile.Result{RequeueAfter: left}, nil
+	}
+	for i := range failed {
+		failed[i].Copies = r.o.Copies(failed[i].Kind, failed[i].Name)
+	}
+	see.tried, see.cannot = now, ""
+	if err := r.o.Applier.RollBack(ctx, o.Spec.Stack, o.Name, o.Spec.InForce, failed); err != nil {
+		see.cannot = err.Error()
+	}
+	return r.Reconcile(ctx, reconcile.KeyOf(o))
+}
+
+// see remembers since when a rollout is as it is.
+func (r *Reconciler) see(o *specs.Rollout) *seen {
+	s := r.seen[o.Name]
+	if s == nil || !s.started.Equal(&o.Spec.StartedAt) || s.inForce != o.Spec.InForce {
+		s = &seen{started: o.Spec.StartedAt, inForce: o.Spec.InForce, since: r.o.Now()}
+		r.seen[o.Name] = s
+	}
+	return s
 }
 
 // current finds the rollout of a name among those that the applier has.
@@ -151,6 +212,7 @@ func (r *Reconciler) forget(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.looked, name)
+	delete(r.seen, name)
 }
 
 // tell brings the Rollout's object to what the applier says of it. One of an earlier time with the same name makes room.
@@ -162,7 +224,9 @@ func (r *Reconciler) tell(ctx context.Context, live, now *specs.Rollout) (*specs
 		live = nil
 	}
 	if live == nil {
-		o, err := r.o.Client.Create(ctx, specs.Copy(now))
+		fresh := specs.Copy(now)
+		fresh.Status = specs.RolloutStatus{}
+		o, err := r.o.Client.Create(ctx, fresh)
 		if err != nil {
 			return nil, err
 		}
@@ -199,8 +263,18 @@ func (r *Reconciler) tidy(ctx context.Context, now *specs.Rollout) error {
 }
 
 // observe reads how the objects of a rollout are.
-func (r *Reconciler) observe(o *specs.Rollout, current bool) observed {
-	out := observed{Now: r.o.Now(), Spec: &o.Spec, Current: current, Generation: o.Generation, Old: o.Status}
+func (r *Reconciler) observe(o, current *specs.Rollout, see *seen) observed {
+	out := observed{Now: r.o.Now(), Spec: &o.Spec, Current: current != nil, Generation: o.Generation, Old: o.Status, CannotRollBack: see.cannot}
+	out.Waited = out.Now.Sub(see.since)
+	if !see.ready.IsZero() {
+		out.Ready = out.Now.Sub(see.ready)
+	}
+	if current != nil {
+		out.Failure = current.Status.Failure
+	}
+	if s, ok := reconcile.Get[*specs.Stack](r.o.Client, o.Spec.Stack); ok {
+		out.AutoRollback = (s.Spec.AutoRollback == nil || *s.Spec.AutoRollback) && !s.Spec.Suspend
+	}
 	for _, w := range o.Spec.Waves {
 		var list []object
 		for _, k := range w.Objects {
@@ -209,7 +283,7 @@ func (r *Reconciler) observe(o *specs.Rollout, current bool) observed {
 				list = append(list, object{})
 				continue
 			}
-			list = append(list, object{Found: true, Health: reconcile.HealthOf(live)})
+			list = append(list, object{Found: true, Health: reconcile.HealthOf(live), Deadline: specs.ProgressDeadline(live)})
 		}
 		out.Objects = append(out.Objects, list)
 	}

@@ -23,7 +23,7 @@ var (
 
 // at is a rollout of waves of one object each, of which some are in force.
 func at(inForce int, objects ...object) observed {
-	o := observed{Now: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), Spec: &specs.RolloutSpec{InForce: int32(inForce)}, Current: true, Generation: 1}
+	o := observed{Now: time.Date(2026, 11, 23, 14, 0, 0, 0, time.UTC), Spec: &specs.RolloutSpec{InForce: int32(inForce)}, Current: true, Generation: 1, Ready: steady}
 	for i, obj := range objects {
 		w := specs.RolloutObject{Kind: "Process", Name: string(rune('a' + i)), Change: specs.RolloutUpdate}
 		o.Spec.Waves = append(o.Spec.Waves, specs.RolloutWave{Objects: []specs.RolloutObject{w}})

@@ -56,7 +56,8 @@ func newWorld() *world {
 func (w *world) begin() {
 	clock := func() time.Time { return w.now }
 	w.applier = stack.New(stack.Options{Client: w.client, Files: &w.files, Root: "/m", Now: clock})
-	w.rollout = New(Options{Client: w.client, Applier: w.applier, Now: clock, Event: func(_ specs.Object, _, reason, message string) {
+	copies := func(_, name string) []specs.FailedCopy { return []specs.FailedCopy{{Name: name + "-0"}} }
+	w.rollout = New(Options{Client: w.client, Applier: w.applier, Now: clock, Copies: copies, Event: func(_ specs.Object, _, reason, message string) {
 		w.events = append(w.events, reason+": "+message)
 	}})
 }
@@ -96,6 +97,15 @@ func (w *world) health() {
 		n.Status.ObservedGeneration, n.ResourceVersion = p.Generation, ""
 		_, err := w.client.UpdateStatus(context.Background(), n)
 		Expect(err).NotTo(HaveOccurred())
+	}
+}
+
+// settle lets everybody look, and all objects get ready or not, until nothing changes.
+func (w *world) settle() {
+	GinkgoHelper()
+	for range 16 {
+		w.step(context.Background())
+		w.health()
 	}
 }
 
@@ -139,14 +149,22 @@ var _ = Describe("driving", func() {
 		}
 		w.step(ctx)
 		o, _ := reconcile.Get[*specs.Rollout](w.client, "default-2")
+		Expect(o).To(reconciletest.HaveCondition("Ready", "False", "RollingOut"), "a program that ends at once was ready for a moment")
+		w.step(ctx)
+		o, _ = reconcile.Get[*specs.Rollout](w.client, "default-2")
 		Expect(o).To(reconciletest.HaveCondition("Ready", "True", "RolledOut"))
 		Expect(o.Status).To(And(HaveField("ReadyObjects", BeEquivalentTo(3)), HaveField("Objects", BeEquivalentTo(3)), HaveField("Wave", BeEquivalentTo(3))))
 		Expect(w.events).To(HaveExactElements("RolledOut: 3 of 3 objects ready"))
 		Expect(func() { w.step(ctx) }).To(reconciletest.BeNoOp(w.client.Store()))
 	})
 
-	It("holds at an object that is stalled, and goes on when it is mended", func(ctx SpecContext) {
+	It("holds at an object that is stalled where nothing is put back, and goes on when it is mended", func(ctx SpecContext) {
 		w := newWorld()
+		line := func(words ...string) map[string]string {
+			out := line(words...)
+			out["stack.yaml"] = "apiVersion: mirroros.dev/v1alpha1\nkind: Stack\nmetadata: {name: default}\nspec: {autoRollback: false}\n"
+			return out
+		}
 		w.files.put(w.now, line("one", "one"))
 		w.step(ctx)
 		w.health()
@@ -156,14 +174,10 @@ var _ = Describe("driving", func() {
 		w.health()
 		w.step(ctx)
 		o, _ := reconcile.Get[*specs.Rollout](w.client, "default-2")
-		Expect(o).To(reconciletest.HaveCondition("Stalled", "True", "ObjectStalled"))
+		Expect(o).To(reconciletest.HaveCondition("Stalled", "True", "ObjectFailed"))
 		Expect(w.whys()).To(Equal([]string{"p0=bad", "p1=one"}))
 		w.files.put(w.now, line("fine", "two"))
-		for range 3 {
-			w.step(ctx)
-			w.health()
-		}
-		w.step(ctx)
+		w.settle()
 		Expect(w.whys()).To(Equal([]string{"p0=fine", "p1=two"}))
 		o, _ = reconcile.Get[*specs.Rollout](w.client, "default-2")
 		Expect(o).To(reconciletest.HaveCondition("Ready", "False", "Replaced"))
@@ -175,9 +189,7 @@ var _ = Describe("driving", func() {
 		w := newWorld()
 		for i := range 14 {
 			w.files.put(w.now, line(fmt.Sprintf("w%d", i)))
-			w.step(ctx)
-			w.health()
-			w.step(ctx)
+			w.settle()
 		}
 		list := reconcile.List[*specs.Rollout](w.client)
 		Expect(list).To(HaveLen(kept))
@@ -218,10 +230,7 @@ var _ = Describe("driving", func() {
 			}
 		}
 		w.files.put(w.now, line(words...))
-		for range 12 {
-			w.step(context.Background())
-			w.health()
-		}
+		w.settle()
 		var want []string
 		for i, why := range words {
 			want = append(want, fmt.Sprintf("p%d=%s", i, why))

@@ -52,6 +52,8 @@ type observed struct {
 	quietIn         time.Duration
 	// held: somebody went back from what the files hold.
 	held bool
+	// failed are objects whose contents in disk failed.
+	failed map[store.Key]bool
 	// act: somebody asked for it. agreed: and for the removals too.
 	act, agreed bool
 }
@@ -72,6 +74,10 @@ type decision struct {
 	over bool
 	// blocked says why somebody must agree: ReasonPendingApply, ReasonHeld, ReasonPruneBlocked, or empty.
 	blocked string
+	// stays are objects that stay as they are since their new contents failed.
+	stays []store.Key
+	// unfit: nothing is put in force, since the rest does not fit together without them.
+	unfit bool
 	// waits says what removals wait for, when they do; requeue how long at least.
 	waits   string
 	requeue time.Duration
@@ -93,6 +99,7 @@ func decide(o observed) decision {
 		return d
 	}
 	held := d.hold(o)
+	d.withholdFailed(o, held)
 	d.withhold(o, held)
 	d.target = o.disk.With(held)
 	if len(held) > 0 && len(admit.Diff(o.live, d.target)) == 0 {

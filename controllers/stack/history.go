@@ -50,7 +50,7 @@ func (c *receipt) number(rev *specs.Revision) {
 func (c *receipt) remember(rev *specs.Revision, limit int, good bool) (dropped []string) {
 	c.number(rev)
 	if from := c.whole(); from != nil && from.Digest != rev.Digest {
-		k := specs.KeptRevision{Revision: *from, Outcome: left(from, rev), Until: rev.Time, Good: good}
+		k := specs.KeptRevision{Revision: *from, Outcome: c.left(from, rev), Until: rev.Time, Good: good}
 		c.keep(k)
 	}
 	c.keep(specs.KeptRevision{Revision: *rev})
@@ -108,7 +108,10 @@ func (r *Reconciler) settleReceipt(s *state, next *receipt, rev *specs.Revision)
 }
 
 // left says why a revision is not in force any more.
-func left(from, to *specs.Revision) string {
+func (c *receipt) left(from, to *specs.Revision) string {
+	if l := c.Roll; l != nil && l.Failure != nil && l.To.Digest == from.Digest {
+		return l.failed()
+	}
 	if to.Number < from.Number {
 		text := fmt.Sprintf("went back to revision %d", to.Number)
 		if to.By != "" {

@@ -122,7 +122,7 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 		p.Blocked = specs.ReasonPruneBlocked
 	case obs.manual && b.From != b.To:
 		p.Blocked = "Manual"
-	case obs.held:
+	case obs.held, len(decide(r.observe(s, o, to, act{now: true})).stays) > 0 && to == s.disk:
 		p.Blocked = specs.ReasonHeld
 	}
 	ops, faults, err := r.ops(s, to, d.fates)

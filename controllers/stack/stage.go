@@ -25,10 +25,14 @@ type roll struct {
 	Name string `json:"name"`
 	// Boot of the host in which its last wave was written.
 	Boot string `json:"boot,omitempty"`
+	// Failure is why From was put back; nil when it was not.
+	Failure *specs.RolloutFailure `json:"failure,omitempty"`
 }
 
 // staged tells whether waves of a change are still to be written.
-func (c *receipt) staged() bool { return c.Roll != nil && int(c.Roll.InForce) < len(c.Roll.Waves) }
+func (c *receipt) staged() bool {
+	return c.Roll != nil && c.Roll.Failure == nil && int(c.Roll.InForce) < len(c.Roll.Waves)
+}
 
 // whole is the last revision that was in force as a whole.
 func (c *receipt) whole() *specs.Revision {
@@ -47,7 +51,9 @@ func (c *receipt) newest() *specs.Revision {
 }
 
 // partly tells whether a content is one of those on the way to the rollout's revision.
-func (c *receipt) partly(digest string) bool { return c.Roll != nil && digest != c.Roll.To.Digest }
+func (c *receipt) partly(digest string) bool {
+	return c.Roll != nil && c.Roll.Failure == nil && digest != c.Roll.To.Digest
+}
 
 // stage answers the set that may be put in force now on the way to a target, and how many waves of the writes that takes. A wave goes with
 // those before it when it only makes new objects, which breaks nothing that runs, or when what is in force would not fit together without.
@@ -98,7 +104,7 @@ func waves(ops []op) []specs.RolloutWave {
 	out := make([]specs.RolloutWave, lastWave(ops)+1)
 	for i := range ops {
 		o := &ops[i]
-		w := specs.RolloutObject{Kind: o.key.Kind, Name: o.key.Name, Change: specs.RolloutUpdate}
+		w := specs.RolloutObject{Kind: o.key.Kind, Name: o.key.Name, Change: specs.RolloutUpdate, WasReady: o.old != nil && isReady(o.old)}
 		switch {
 		case o.change == plan.Create:
 			w.Change = specs.RolloutCreate
@@ -162,7 +168,7 @@ func (r *Reconciler) enforceStage(ctx context.Context, s *state, o *specs.Stack,
 		set, n = r.stage(s, target, ops)
 	}
 	l := r.rolling(s, rev, ops, n)
-	c := change{to: set, ops: ops, rev: rev, note: func(c *receipt) { l.note(c); c.Held = nil }}
+	c := change{to: set, ops: ops, rev: rev, note: func(c *receipt) { l.note(c); c.Held = nil; c.forgetFailed(s.disk) }}
 	if set != target {
 		part := *rev
 		part.Digest, part.Number, part.Dirty = set.Digest(), 0, rev.Commit != ""
@@ -184,13 +190,13 @@ func (r *Reconciler) enforceStage(ctx context.Context, s *state, o *specs.Stack,
 	return nil
 }
 
-// Rolling answers the rollout of a Stack that is on its way or went last, without a status; nil when there is none. It may be called from
+// Rolling answers the rollout of a Stack that is on its way or went last, without a status but why it failed; nil when there is none. It may be called from
 // anywhere and does not wait.
 func (r *Reconciler) Rolling(stack string) *specs.Rollout { return (*r.rollouts.Load())[stack] }
 
 // rollout is the object of a rollout.
 func (l *roll) rollout() *specs.Rollout {
-	o := &specs.Rollout{Spec: l.RolloutSpec}
+	o := &specs.Rollout{Spec: l.RolloutSpec, Status: specs.RolloutStatus{Failure: l.Failure}}
 	o.Name, o.Labels = l.Name, map[string]string{specs.LabelStack: l.Stack}
 	return o
 }

@@ -48,7 +48,7 @@ var _ = Describe("a change of several waves", func() {
 		o := w.r.Rolling("default")
 		Expect(o).To(And(HaveField("Name", "default-2"), HaveField("Spec.Stack", "default"), HaveField("Spec.From.Number", BeEquivalentTo(1)), HaveField("Spec.InForce", BeEquivalentTo(1))))
 		Expect(o.Spec.Waves).To(HaveExactElements(
-			HaveField("Objects", HaveExactElements(specs.RolloutObject{Kind: "Process", Name: "a", Change: specs.RolloutUpdate})),
+			HaveField("Objects", HaveExactElements(specs.RolloutObject{Kind: "Process", Name: "a", Change: specs.RolloutUpdate, WasReady: true})),
 			HaveField("Objects", HaveLen(1)), HaveField("Objects", HaveLen(1))))
 		st := w.stack("default")
 		Expect(st.Status.Live.Number).To(BeEquivalentTo(1))

@@ -48,6 +48,9 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 		return after, err
 	}
 	s.decided = decide(r.observe(s, o, s.disk, a))
+	if d := &s.decided; d.target != nil && len(d.stays) > 0 && len(admit.Admit(d.target, s.live, r.world(s))) > 0 {
+		d.target, d.unfit = nil, true
+	}
 	if t := s.decided.target; s.rec.staged() && (t == nil || t.Digest() == s.rec.Roll.To.Digest) {
 		if err := r.goOn(ctx, s, o, a); err != nil {
 			return after, err
@@ -116,6 +119,12 @@ func (r *Reconciler) observe(s *state, stack *specs.Stack, to *admit.Set, a act)
 	}
 	if sp.Prune != nil && sp.Prune.MaxDeletePercent != nil {
 		o.maxDelete = int(*sp.Prune.MaxDeletePercent)
+	}
+	for k := range s.rec.failures(to) {
+		if o.failed == nil {
+			o.failed = map[store.Key]bool{}
+		}
+		o.failed[k] = to == s.disk
 	}
 	if !a.now {
 		o.quietIn = max(0, r.o.Quiet-r.o.Now().Sub(snap.Changed))

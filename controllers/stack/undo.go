@@ -22,6 +22,8 @@ type held struct {
 	To     int64     `json:"to"`
 	By     string    `json:"by,omitempty"`
 	Time   time.Time `json:"time"`
+	// Cause is why it failed, when nobody went back but the operator.
+	Cause string `json:"cause,omitempty"`
 }
 
 // holds tells whether what the files hold now is held.
@@ -32,6 +34,10 @@ func (s *state) holds() bool {
 // heldText says why something is held, and what to do.
 func (s *state) heldText() string {
 	h := s.rec.Held
+	if l := s.rec.Roll; h.Cause != "" && l != nil {
+		return fmt.Sprintf("revision %d (%s) failed at %s (%s) and revision %d is in force again: edit a file, or try it again with `mirrorctl rollout retry stack/%s`",
+			h.From, where(&l.To), h.Time.UTC().Format(time.RFC3339), h.Cause, h.To, s.name)
+	}
 	return fmt.Sprintf("%s went back from revision %d to %d at %s, and the files are as before: edit one, or put what they hold in force with `mirrorctl rollout retry stack/%s`",
 		h.By, h.From, h.To, h.Time.UTC().Format(time.RFC3339), s.name)
 }
@@ -148,9 +154,9 @@ func (r *Reconciler) undo(ctx context.Context, s *state, o *specs.Stack, to *adm
 	return err
 }
 
-// Retry puts in force what the files hold though somebody went back from it.
+// Retry puts in force what the files hold though it failed, or somebody went back from it.
 func (r *Reconciler) Retry(ctx context.Context, name, by string) (Applied, error) {
-	held, err := r.letGo(name, by)
+	held, err := r.letGo(ctx, name, by)
 	if err != nil {
 		return Applied{}, err
 	}
@@ -161,18 +167,21 @@ func (r *Reconciler) Retry(ctx context.Context, name, by string) (Applied, error
 }
 
 // letGo tells whether there is something to retry, and records who asked.
-func (r *Reconciler) letGo(name, by string) (bool, error) {
+func (r *Reconciler) letGo(ctx context.Context, name, by string) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.refresh()
 	s, o, err := r.lookUp(name)
-	if err != nil || !s.holds() {
+	if err != nil || !s.holds() && len(s.rec.failures(s.disk)) == 0 {
 		return false, err
 	}
 	if err := r.mayApply(s, o); err != nil {
 		return false, err
 	}
-	return true, r.record(name, specs.ReasonApplying, fmt.Sprintf("%s tries what revision %d was again", by, s.rec.Held.From))
+	if err := r.record(name, specs.ReasonApplying, by+" tries again what was gone back from"); err != nil {
+		return false, err
+	}
+	return true, r.keep(ctx, s, func(c *receipt) { c.Held, c.Failed = nil, nil }, nil)
 }
 
 // record puts into the audit log what somebody asked of a Stack. What cannot be recorded is not done.

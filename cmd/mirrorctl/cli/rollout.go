@@ -236,9 +236,9 @@ func words(s string) []string {
 func newRolloutRetry(c *command) *cobra.Command {
 	return &cobra.Command{
 		Use:   "retry [stack/NAME]",
-		Short: "Put in force what the files hold, though somebody went back from it",
-		Long: `After "rollout undo" the files still hold what was gone back from. That content is held: it is not put in force again by itself. An edit of a
-file goes on by itself; retry puts it in force as it is.`,
+		Short: "Put in force what the files hold, though it failed or somebody went back from it",
+		Long: `After "rollout undo", or when a change failed and was put back, the files still hold what was gone back from. That content is held: it is not
+put in force again by itself. An edit of a file goes on by itself, without the objects that failed; retry puts all in force as it is.`,
 		Example:           "  mirrorctl rollout retry",
 		Args:              asUsage(cobra.MaximumNArgs(1)),
 		ValidArgsFunction: c.completeObjects("stack"),
