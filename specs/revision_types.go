@@ -99,3 +99,13 @@ type Undone struct {
 	// Message says what was done; empty when nothing was.
 	Message string `json:"message,omitempty"`
 }
+
+// RolloutAction is what somebody does with a rollout that is under way.
+type RolloutAction string
+
+// The actions on a rollout.
+const (
+	RolloutPause  RolloutAction = "pause"
+	RolloutResume RolloutAction = "resume"
+	RolloutAbort  RolloutAction = "abort"
+)

@@ -9,6 +9,8 @@ const (
 	ReasonRollingOut = "RollingOut"
 	// ReasonRolledOut: all waves are in force, and all objects were ready.
 	ReasonRolledOut = "RolledOut"
+	// ReasonRolloutPaused: somebody paused it.
+	ReasonRolloutPaused = "Paused"
 	// ReasonRolloutReplaced: another revision was put in force before it was ready.
 	ReasonRolloutReplaced = "Replaced"
 	// ReasonObjectFailed: an object of it is stalled, or was not ready in time.

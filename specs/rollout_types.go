@@ -24,6 +24,8 @@ type RolloutSpec struct {
 	Waves []RolloutWave `json:"waves"`
 	// InForce is how many waves are written.
 	InForce int32 `json:"inForce"`
+	// Paused: no wave is written, and no deadline runs.
+	Paused bool `json:"paused,omitempty"`
 	// StartedAt is when its first wave was written.
 	StartedAt metav1.MicroTime `json:"startedAt"`
 }

@@ -114,4 +114,43 @@ var _ = Describe("a change of several waves", func() {
 		Eventually(h.copies).Should(HaveKeyWithValue("mended", 1))
 		h.ready()
 	})
+
+	It("is paused, goes on and is aborted as somebody says, and tells how far it is", func() {
+		h := newHost()
+		unready := h.dir + "/unready"
+		two := func(why string) {
+			h.write("a.yaml", process("a", []string{"http", "127.0.0.1:$(PORT_HTTP)", unready}, "env: [{name: WHY, value: "+why+"}]", "ports: [{name: http}]",
+				"readinessProbe: {httpGet: {path: /health, port: http}, periodSeconds: 1}"))
+			h.write("b.yaml", process("b", []string{"run", why}, "dependsOn: [{process: a, condition: Started}]"))
+		}
+		two("one")
+		h.start()
+		h.ready()
+		Expect(h.must("rollout", "status")).To(ContainSubstring("nothing is being rolled out"))
+		touch(unready)
+		two("two")
+		Eventually(h.status).Should(ContainSubstring("1 of 2 waves in force"))
+		Expect(h.must("rollout", "pause")).To(ContainSubstring("is paused"))
+		Expect(os.Remove(unready)).To(Succeed())
+		Eventually(func() string { out, _, _ := h.ctl("rollout", "status"); return out }).Should(And(
+			MatchRegexp(`ok +1 +process/a +Ready`), ContainSubstring("Paused"), ContainSubstring("choose: mirrorctl rollout resume stack/default | abort (back to 1)")))
+		Expect(h.copies()).To(HaveKeyWithValue("one", 1))
+		Expect(h.must("rollout", "resume")).To(ContainSubstring("goes on"))
+		out, errs, code := h.ctl("rollout", "status", "stack/default", "-w")
+		Expect(code).To(Equal(0), out+errs)
+		Expect(out).To(ContainSubstring("RolledOut"))
+		Eventually(h.copies).Should(HaveKeyWithValue("two", 1))
+		h.ready()
+
+		touch(unready)
+		two("three")
+		Eventually(h.status).Should(ContainSubstring("1 of 2 waves in force"))
+		Expect(h.must("rollout", "abort")).To(ContainSubstring("went back to revision 2"))
+		Expect(os.Remove(unready)).To(Succeed())
+		Eventually(h.status).Should(And(ContainSubstring("disk is held"), ContainSubstring("aborted by"), ContainSubstring("2 of 2 ready")))
+		Expect(h.copies()).To(HaveKeyWithValue("two", 1))
+		out, _, code = h.ctl("rollout", "status", "stack/default")
+		Expect(code).To(Equal(1))
+		Expect(out).To(ContainSubstring("RolledBack"))
+	})
 })

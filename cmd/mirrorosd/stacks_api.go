@@ -40,6 +40,10 @@ func (s stacks) Retry(ctx context.Context, name, by string) (revision, message s
 	return a.Revision, a.Message, err
 }
 
+func (s stacks) Steer(ctx context.Context, name string, action specs.RolloutAction, by string) (string, []specs.Fault, error) {
+	return faultsApart(s.r.Steer(ctx, name, action, by))
+}
+
 // faultsApart parts the faults of manifests from other errors.
 func faultsApart[T any](answer T, err error) (T, []specs.Fault, error) {
 	var faults *stack.FaultsError

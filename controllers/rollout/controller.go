@@ -54,8 +54,9 @@ type Reconciler struct {
 type seen struct {
 	started metav1.MicroTime
 	inForce int32
-	// since this wave is in force; ready since when all are, zero while they are not.
-	since, ready time.Time
+	// waited is for how long this wave has been in force without a pause, until looked; ready since when all are, zero while they are not.
+	waited        time.Duration
+	looked, ready time.Time
 	// cannot says why it could not be rolled back, and tried when that was.
 	cannot string
 	tried  time.Time
@@ -171,10 +172,15 @@ func (r *Reconciler) rollBack(ctx context.Context, o *specs.Rollout, failed []sp
 // see remembers since when a rollout is as it is.
 func (r *Reconciler) see(o *specs.Rollout) *seen {
 	s := r.seen[o.Name]
+	now := r.o.Now()
 	if s == nil || !s.started.Equal(&o.Spec.StartedAt) || s.inForce != o.Spec.InForce {
-		s = &seen{started: o.Spec.StartedAt, inForce: o.Spec.InForce, since: r.o.Now()}
+		s = &seen{started: o.Spec.StartedAt, inForce: o.Spec.InForce, looked: now}
 		r.seen[o.Name] = s
 	}
+	if !o.Spec.Paused {
+		s.waited += now.Sub(s.looked)
+	}
+	s.looked = now
 	return s
 }
 
@@ -265,7 +271,7 @@ func (r *Reconciler) tidy(ctx context.Context, now *specs.Rollout) error {
 // observe reads how the objects of a rollout are.
 func (r *Reconciler) observe(o, current *specs.Rollout, see *seen) observed {
 	out := observed{Now: r.o.Now(), Spec: &o.Spec, Current: current != nil, Generation: o.Generation, Old: o.Status, CannotRollBack: see.cannot}
-	out.Waited = out.Now.Sub(see.since)
+	out.Waited = see.waited
 	if !see.ready.IsZero() {
 		out.Ready = out.Now.Sub(see.ready)
 	}

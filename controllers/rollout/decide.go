@@ -109,14 +109,19 @@ func decide(o observed) decision {
 		d.finish(o, specs.ReasonRolledOut, true, fmt.Sprintf("%d of %d objects ready", st.ReadyObjects, st.Objects))
 		return d
 	case due:
-		d.Advance = true
+		d.Advance = !o.Spec.Paused
 	}
 	text := fmt.Sprintf("%d of %d waves in force, %d of %d objects ready", n, all, st.ReadyObjects, st.Objects)
 	if len(waits) > 0 {
 		text += "; waits for " + some(waits)
 	}
 	d.set(o, specs.ConditionReady, false, specs.ReasonRollingOut, text)
-	d.set(o, specs.ConditionProgressing, len(failed) == 0, specs.ReasonRollingOut, text)
+	if o.Spec.Paused {
+		d.set(o, specs.ConditionProgressing, false, specs.ReasonRolloutPaused, text)
+		d.After = 0
+	} else {
+		d.set(o, specs.ConditionProgressing, len(failed) == 0, specs.ReasonRollingOut, text)
+	}
 	switch {
 	case len(failed) > 0 && o.CannotRollBack != "":
 		d.set(o, specs.ConditionStalled, true, specs.ReasonRollbackFailed, "cannot put the revision before back: "+o.CannotRollBack+"; failed: "+some(failed))
@@ -125,7 +130,7 @@ func decide(o observed) decision {
 	default:
 		d.unset(specs.ConditionStalled)
 	}
-	if !o.AutoRollback || !worthIt(o.Spec, bad) {
+	if !o.AutoRollback || o.Spec.Paused || !worthIt(o.Spec, bad) {
 		d.RollBack = nil
 	}
 	return d

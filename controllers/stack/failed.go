@@ -104,9 +104,10 @@ func (r *Reconciler) rollBack(ctx context.Context, s *state, o *specs.Stack, fai
 	}
 	reversed(ops)
 	marks := slices.Clone(s.rec.Failed)
+	was := r.revision(s.name, &l.To) // what waits yet is only there
 	for _, f := range failed {
 		k := store.Key{Kind: f.Kind, Name: f.Name}
-		if e := s.live.Get(k); e != nil {
+		if e := was.Get(k); e != nil {
 			marks = slices.DeleteFunc(marks, func(m failedContent) bool { return m.key() == k })
 			marks = append(marks, failedContent{f.Kind, f.Name, slices.Clone(e.Sum[:]), l.To.Number, f.Message})
 		}

@@ -208,7 +208,7 @@ func (r *Reconciler) Advance(ctx context.Context, stack, rollout string, inForce
 	defer r.mu.Unlock()
 	r.refresh()
 	s := r.stacks[stack]
-	if s == nil || r.snap == nil || !s.rec.staged() || s.rec.Roll.Name != rollout || s.rec.Roll.InForce != inForce {
+	if s == nil || r.snap == nil || !s.rec.staged() || s.rec.Roll.Paused || s.rec.Roll.Name != rollout || s.rec.Roll.InForce != inForce {
 		return nil
 	}
 	_, err := r.sync(ctx, s, act{advance: true})
@@ -304,6 +304,9 @@ func (r *Reconciler) rollText(s *state) string {
 		}
 	}
 	text := fmt.Sprintf("revision %d: %d of %d waves in force", l.To.Number, l.InForce, len(l.Waves))
+	if l.Paused {
+		return text + fmt.Sprintf("; paused: `mirrorctl rollout resume stack/%s`, or abort", s.name)
+	}
 	if len(unready) > 0 {
 		text += "; the next waits until " + names(unready) + " is ready"
 	}

@@ -73,6 +73,8 @@ func (r *Reconciler) verdict(s *state, o *specs.Stack, st *specs.StackStatus, fa
 		v.ready = condition(false, v.stalled.Reason, v.stalled.Message+"; "+all)
 	case failed != nil:
 		v.ready = condition(false, specs.ReasonApplyFailed, failed.Error())
+	case s.rec.staged():
+		v.ready = condition(false, specs.ReasonRollingOut, all+"; "+v.reconciling.Message)
 	case ready < declared:
 		v.ready = condition(false, specs.ReasonWaitingForObjects, all+": "+names(s.unready))
 		if v.reconciling.Reason == "" {

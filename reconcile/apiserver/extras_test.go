@@ -107,6 +107,11 @@ func (f *fake) Retry(_ context.Context, _, by string) (string, string, error) {
 	return "abc", "tried again", f.failing
 }
 
+func (f *fake) Steer(_ context.Context, _ string, action specs.RolloutAction, by string) (string, []specs.Fault, error) {
+	f.asked, f.by = string(action), by
+	return "is paused", f.faults, f.failing
+}
+
 func (f *fake) Info(context.Context) apiserver.HostInfo {
 	if f.info != nil {
 		f.info()
@@ -239,6 +244,9 @@ var _ = Describe("What only this operator has", func() {
 			Expect(a.send("POST", stacks+"/home/undo", jsonType, `{"by":"root"}`).code).To(Equal(400))
 			Expect(a.do("POST", stacks+"/home/retry", "").body).To(MatchJSON(`{"revision":"abc","message":"tried again"}`))
 			Expect(f.by).NotTo(BeEmpty())
+			Expect(a.do("POST", stacks+"/home/rollout/pause", "").body).To(MatchJSON(`{"message":"is paused"}`))
+			Expect(f.asked).To(Equal("pause"))
+			Expect(a.do("POST", stacks+"/home/rollout/promote", "").code).To(Equal(400))
 		})
 	})
 

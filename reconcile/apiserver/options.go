@@ -107,6 +107,8 @@ type Stacks interface {
 	// Undo puts an older revision in force, and Retry what the files hold though somebody went back from it.
 	Undo(ctx context.Context, stack string, a specs.UndoRequest) (specs.Undone, []specs.Fault, error)
 	Retry(ctx context.Context, stack, by string) (revision, message string, err error)
+	// Steer pauses, resumes or aborts the rollout that is under way.
+	Steer(ctx context.Context, stack string, action specs.RolloutAction, by string) (message string, faults []specs.Fault, err error)
 }
 
 // Host is the operator itself.

@@ -79,3 +79,24 @@ func (s *Server) retry(w http.ResponseWriter, r *request) error {
 	}
 	return writeJSON(w, http.StatusOK, map[string]string{"revision": revision, "message": message})
 }
+
+// steer pauses, resumes or aborts a rollout.
+func (s *Server) steer(w http.ResponseWriter, r *request) error {
+	if s.o.Stacks == nil {
+		return noEndpoint("rollouts")
+	}
+	action := specs.RolloutAction(r.parameters["action"])
+	switch action {
+	case specs.RolloutPause, specs.RolloutResume, specs.RolloutAbort:
+	default:
+		return badRequest("a rollout cannot %q: pause, resume or abort", action)
+	}
+	message, faults, err := s.o.Stacks.Steer(r.Context(), r.name, action, r.caller.name)
+	switch {
+	case err != nil:
+		return stackError(err)
+	case len(faults) > 0:
+		return refuseFaults(r, faults)
+	}
+	return writeJSON(w, http.StatusOK, map[string]string{"message": message})
+}

@@ -84,6 +84,7 @@ var routes = []route{
 	{"GET", "/apis/mirroros.dev/v1alpha1/stacks/{name}/revisions/{revision}/diff/{to}", admins, (*Server).revisionDiff, 0},
 	{"POST", "/apis/mirroros.dev/v1alpha1/stacks/{name}/undo", admins, (*Server).undo, 0},
 	{"POST", "/apis/mirroros.dev/v1alpha1/stacks/{name}/retry", admins, (*Server).retry, 0},
+	{"POST", "/apis/mirroros.dev/v1alpha1/stacks/{name}/rollout/{action}", admins, (*Server).steer, 0},
 	{"POST", "/apis/mirroros.dev/v1alpha1/principals/{name}/token", admins, (*Server).createToken, 0},
 	{"GET", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).tokens, 0},
 	{"DELETE", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).revokeTokens, 0},

@@ -327,6 +327,10 @@ func (f *fixture) Retry(context.Context, string, string) (revision, message stri
 	return "r2", "1 updated", nil
 }
 
+func (f *fixture) Steer(_ context.Context, _ string, action specs.RolloutAction, _ string) (string, []specs.Fault, error) {
+	return "rollout: " + string(action), nil, nil
+}
+
 // file reads a file of the script.
 func (f *fixture) file(name string, into any) error {
 	text, err := os.ReadFile(filepath.Join(f.dir, name))

@@ -14,10 +14,15 @@ import (
 )
 
 func newRollout(c *command) *cobra.Command {
-	make := []func(*command) *cobra.Command{newRolloutHistory, newRolloutShow, newRolloutDiff, newRolloutUndo, newRolloutRetry}
+	make := []func(*command) *cobra.Command{newRolloutStatus, newRolloutHistory, newRolloutShow, newRolloutDiff, newRolloutUndo, newRolloutRetry,
+		newRolloutAct(specs.RolloutPause, "Write no further wave, and let no deadline run", "What is in force stays in force. An edit of a file begins another rollout, which is not paused."),
+		newRolloutAct(specs.RolloutResume, "End a pause", ""),
+		newRolloutAct(specs.RolloutAbort, "Go back to the revision before, and hold what this one changed",
+			"abort puts the revision before back in reverse order. What the rollout changed is held until it is edited, or \"mirrorctl rollout retry\"."),
+	}
 	cmd := &cobra.Command{
-		Use:   "rollout history|show|diff|undo|retry",
-		Short: "Look at the revisions of a stack, and go back to one",
+		Use:   "rollout status|history|show|diff|undo|retry|pause|resume|abort",
+		Short: "Look at and steer a rollout, look at the revisions of a stack, and go back to one",
 		Long: `Each content of a stack that was put in force is a revision with a number. A revision may also be named by the first letters (7 or more) of
 its digest or commit, or as live (in force), disk (what the files hold) or last-good (the one before live that had all of its objects ready).
 None of this needs git.`,
