@@ -131,6 +131,42 @@ var _ = Describe("a change that fails", func() {
 		Expect(o).To(reconciletest.HaveCondition("Stalled", "True", "ObjectFailed"))
 	})
 
+	It("in files that are saved one after another is judged, waited for and put back as one", func(ctx SpecContext) {
+		w := newWorld()
+		w.bad = "bad"
+		w.files.put(w.now, line("one", "one", "one"))
+		w.settle()
+		w.files.put(w.now, line("bad", "one", "one"))
+		w.step(ctx)
+		w.files.put(w.now, line("bad", "two", "one"))
+		w.step(ctx)
+		Expect(w.whys()).To(Equal([]string{"p0=bad", "p1=one", "p2=one"}), "what it needs is not ready yet")
+		w.settle()
+		Expect(w.whys()).To(Equal([]string{"p0=one", "p1=one", "p2=one"}))
+		w.files.put(w.now, line("fine", "two", "one"))
+		w.settle()
+		Expect(w.whys()).To(Equal([]string{"p0=fine", "p1=two", "p2=one"}))
+	})
+
+	It("does not take along what was rolled out beside one that is held", func() {
+		w := newWorld()
+		w.bad = "bad"
+		w.files.put(w.now, line("one"))
+		w.settle()
+		edit := func(why string) map[string]string {
+			out := line(why, "bad") // p1 is new and never gets ready, which breaks nothing
+			out["q.yaml"] = strings.Replace(line("same")["p0.yaml"], "name: p0", "name: q", 1)
+			return out
+		}
+		w.files.put(w.now, edit("one"))
+		w.settle()
+		w.files.put(w.now, edit("two"))
+		w.settle()
+		w.files.put(w.now, edit("bad"))
+		w.settle()
+		Expect(w.whys()).To(Equal([]string{"p0=two", "p1=bad", "q=same"}))
+	})
+
 	It("may be one that does not get ready in time", func(ctx SpecContext) {
 		w := newWorld()
 		short := func(why string) map[string]string {

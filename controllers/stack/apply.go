@@ -38,22 +38,34 @@ func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate) ([]o
 	return ops, faults, nil
 }
 
-// carried are the objects that a rollout has in force when another revision takes its place, and that this one leaves alone: no writes, but
-// what refers to them still waits until they are ready.
+// carried are the objects that a rollout under way has in force when another revision takes its place, that this one leaves alone and that are
+// not ready yet: no writes, but what refers to them still waits.
 func (r *Reconciler) carried(s *state, to *admit.Set, ops []op) (out []op) {
-	if !s.rec.staged() || s.rec.Roll.To.Digest == to.Digest() {
+	if s.rec.Roll != nil && s.rec.Roll.To.Digest == to.Digest() {
 		return nil
 	}
 	written := map[store.Key]bool{}
 	for i := range ops {
 		written[ops[i].key] = true
 	}
+	for k := range r.unjudged(s) {
+		e, was := to.Get(k), s.live.Get(k)
+		if live, ok := r.get(k); ok && e != nil && was != nil && e.Sum == was.Sum && !written[k] && !isReady(live) {
+			out = append(out, op{key: k, change: plan.None, entry: e})
+		}
+	}
+	return out
+}
+
+// unjudged are the objects that a rollout under way has in force.
+func (r *Reconciler) unjudged(s *state) map[store.Key]specs.RolloutObject {
+	if !r.undecided(s) {
+		return nil
+	}
+	out := map[store.Key]specs.RolloutObject{}
 	for _, w := range s.rec.Roll.Waves[:s.rec.Roll.InForce] {
 		for _, o := range w.Objects {
-			k := store.Key{Kind: o.Kind, Name: o.Name}
-			if e, live := to.Get(k), s.live.Get(k); e != nil && live != nil && e.Sum == live.Sum && !written[k] {
-				out = append(out, op{key: k, change: plan.None, entry: e})
-			}
+			out[store.Key{Kind: o.Kind, Name: o.Name}] = o
 		}
 	}
 	return out

@@ -49,6 +49,11 @@ func (c *receipt) number(rev *specs.Revision) {
 // good: all objects of the one before were ready.
 func (c *receipt) remember(rev *specs.Revision, limit int, good bool) (dropped []string) {
 	c.number(rev)
+	if c.Roll != nil { // what is gone back to when it fails
+		if i := c.at(c.Roll.From.Digest); i >= 0 {
+			c.keep(c.Kept[i])
+		}
+	}
 	if from := c.whole(); from != nil && from.Digest != rev.Digest {
 		k := specs.KeptRevision{Revision: *from, Outcome: c.left(from, rev), Until: rev.Time, Good: good}
 		c.keep(k)

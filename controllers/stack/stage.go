@@ -99,8 +99,8 @@ func portsCross(ops []op, n int, held map[store.Key]*admit.Entry) bool {
 	return len(taken) > 0 && slices.ContainsFunc(ops, func(o op) bool { return o.wave < n && o.entry != nil && clash(o.entry.Ports, taken) })
 }
 
-// waves lists what the writes change, wave by wave.
-func waves(ops []op) []specs.RolloutWave {
+// waves lists what the writes change, wave by wave, seen from before the rollout that they take over from: before is what that has in force.
+func waves(ops []op, before map[store.Key]specs.RolloutObject) []specs.RolloutWave {
 	out := make([]specs.RolloutWave, lastWave(ops)+1)
 	for i := range ops {
 		o := &ops[i]
@@ -110,6 +110,9 @@ func waves(ops []op) []specs.RolloutWave {
 			w.Change = specs.RolloutCreate
 		case o.change == plan.Delete:
 			w.Change = specs.RolloutDelete
+		}
+		if was, ok := before[o.key]; ok && o.change != plan.Delete {
+			w.Change, w.WasReady = was.Change, was.WasReady || w.WasReady
 		}
 		out[o.wave].Objects = append(out[o.wave].Objects, w)
 	}
@@ -125,7 +128,7 @@ func (r *Reconciler) rolling(s *state, rev *specs.Revision, ops []op, n int) *ro
 		next := *old
 		next.Waves = slices.Clone(old.Waves[:old.InForce])
 		if len(ops) > 0 {
-			next.Waves = append(next.Waves, waves(ops)...)
+			next.Waves = append(next.Waves, waves(ops, nil)...)
 			next.InForce += int32(n)
 		}
 		next.Boot = r.o.Boot
@@ -133,7 +136,11 @@ func (r *Reconciler) rolling(s *state, rev *specs.Revision, ops []op, n int) *ro
 	case s.rec.Live == nil || len(ops) == 0:
 		return nil
 	}
-	return &roll{Boot: r.o.Boot, RolloutSpec: specs.RolloutSpec{Stack: s.name, From: s.rec.whole(), To: *rev, Waves: waves(ops), InForce: int32(n),
+	from := s.rec.whole()
+	if r.undecided(s) {
+		from = old.From // what came between was never known to be good
+	}
+	return &roll{Boot: r.o.Boot, RolloutSpec: specs.RolloutSpec{Stack: s.name, From: from, To: *rev, Waves: waves(ops, r.unjudged(s)), InForce: int32(n),
 		StartedAt: metav1.NewMicroTime(r.o.Now())}}
 }
 

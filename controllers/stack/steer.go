@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/specs"
 )
@@ -70,6 +72,16 @@ func (r *Reconciler) underWay(s *state) bool {
 	}
 	o, ok := reconcile.Get[*specs.Rollout](r.o.Client, l.Name)
 	return s.rec.staged() || !ok || !o.Spec.StartedAt.Equal(&l.StartedAt) || o.Status.CompletedAt == nil
+}
+
+// undecided tells whether a rollout is under way of which nobody knows yet how it ends. One that is held since something failed has been
+// judged: what is changed beside it stands by itself.
+func (r *Reconciler) undecided(s *state) bool {
+	if !r.underWay(s) {
+		return false
+	}
+	o, ok := reconcile.Get[*specs.Rollout](r.o.Client, s.rec.Roll.Name)
+	return s.rec.staged() || !ok || !meta.IsStatusConditionTrue(o.Status.Conditions, specs.ConditionStalled)
 }
 
 // all objects of a rollout that it makes or changes, as failed.
