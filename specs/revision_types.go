@@ -108,4 +108,8 @@ const (
 	RolloutPause  RolloutAction = "pause"
 	RolloutResume RolloutAction = "resume"
 	RolloutAbort  RolloutAction = "abort"
+	// RolloutRestart begins again from the first wave.
+	RolloutRestart RolloutAction = "restart"
+	// RolloutConfirm says that a change that waits for it is good.
+	RolloutConfirm RolloutAction = "confirm"
 )

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"time"
 
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -16,8 +17,8 @@ func (s stacks) Plan(ctx context.Context, name string, files map[string]string) 
 	return faultsApart(s.r.Plan(ctx, name, files))
 }
 
-func (s stacks) Apply(ctx context.Context, name, digest string, prune bool, by string) (revision, message string, err error) {
-	a, err := s.r.Apply(ctx, name, stack.ApplyOptions{Plan: digest, Prune: prune, By: by})
+func (s stacks) Apply(ctx context.Context, name, digest string, prune bool, by string, confirm time.Duration) (revision, message string, err error) {
+	a, err := s.r.Apply(ctx, name, stack.ApplyOptions{Plan: digest, Prune: prune, By: by, ConfirmWithin: confirm})
 	return a.Revision, a.Message, err
 }
 
@@ -41,6 +42,9 @@ func (s stacks) Retry(ctx context.Context, name, by string) (revision, message s
 }
 
 func (s stacks) Steer(ctx context.Context, name string, action specs.RolloutAction, by string) (string, []specs.Fault, error) {
+	if action == specs.RolloutConfirm {
+		return faultsApart(s.r.Confirm(ctx, name, by))
+	}
 	return faultsApart(s.r.Steer(ctx, name, action, by))
 }
 

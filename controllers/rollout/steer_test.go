@@ -80,10 +80,27 @@ var _ = Describe("steering a rollout", func() {
 		Expect(w.whys()).To(Equal([]string{"p0=two", "p1=three", "p2=two", "p3=new"}))
 	})
 
+	It("restarts it from its first wave, with the revision before in force in between", func(ctx SpecContext) {
+		w := begun(ctx)
+		w.health()
+		w.step(ctx)
+		Expect(w.whys()).To(Equal([]string{"p0=two", "p1=two", "p2=one"}))
+		Expect(steer(ctx, w, specs.RolloutRestart)).To(Equal("the rollout of revision 2 begins again from revision 1"))
+		Expect(w.whys()).To(Equal([]string{"p0=one", "p1=one", "p2=one"}))
+		Expect(w.stack().Status.Live.Number).To(BeEquivalentTo(1))
+		w.begin()
+		w.step(ctx)
+		Expect(w.whys()).To(Equal([]string{"p0=two", "p1=one", "p2=one"}))
+		w.settle()
+		Expect(w.whys()).To(Equal([]string{"p0=two", "p1=two", "p2=two"}))
+		o, _ := reconcile.Get[*specs.Rollout](w.client, "default-2")
+		Expect(o).To(reconciletest.HaveCondition("Ready", "True", "RolledOut"))
+	})
+
 	It("is refused when nothing is on its way", func(ctx SpecContext) {
 		w := begun(ctx)
 		w.settle()
-		for _, a := range []specs.RolloutAction{specs.RolloutPause, specs.RolloutResume, specs.RolloutAbort} {
+		for _, a := range []specs.RolloutAction{specs.RolloutPause, specs.RolloutResume, specs.RolloutAbort, specs.RolloutRestart} {
 			_, err := w.applier.Steer(ctx, "default", a, "alice")
 			Expect(err).To(MatchError(store.ErrConflict))
 			Expect(err).To(MatchError("nothing of stack/default is being rolled out"))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -169,13 +170,17 @@ func (c *receipt) leave(number int64) {
 }
 
 // enforceStage puts as much of a target in force as may be now.
-func (r *Reconciler) enforceStage(ctx context.Context, s *state, o *specs.Stack, target *admit.Set, ops []op, rev *specs.Revision) error {
+func (r *Reconciler) enforceStage(ctx context.Context, s *state, o *specs.Stack, target *admit.Set, ops []op, rev *specs.Revision, within time.Duration) error {
 	set, n := target, lastWave(ops)+1
 	if s.rec.Live != nil { // else there is nothing that could break
 		set, n = r.stage(s, target, ops)
 	}
 	l := r.rolling(s, rev, ops, n)
-	c := change{to: set, ops: ops, rev: rev, note: func(c *receipt) { l.note(c); c.Held = nil; c.forgetFailed(s.disk) }}
+	confirm := s.rec.Confirm
+	if within > 0 {
+		confirm = r.arm(s, within)
+	}
+	c := change{to: set, ops: ops, rev: rev, note: func(c *receipt) { l.note(c); c.Held, c.Confirm = nil, confirm; c.forgetFailed(s.disk) }}
 	if set != target {
 		part := *rev
 		part.Digest, part.Number, part.Dirty = set.Digest(), 0, rev.Commit != ""
@@ -247,7 +252,7 @@ func (r *Reconciler) goOn(ctx context.Context, s *state, o *specs.Stack, a act) 
 	if len(faults) > 0 {
 		return &FaultsError{faults}
 	}
-	if err := r.enforceStage(ctx, s, o, target, ops, &to); err != nil {
+	if err := r.enforceStage(ctx, s, o, target, ops, &to, 0); err != nil {
 		return err
 	}
 	s.decided = decide(r.observe(s, o, s.disk, act{}))
@@ -268,6 +273,14 @@ func (r *Reconciler) Return(ctx context.Context) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, s := range r.stacks {
+		if o, err := r.stackObject(s.name); err == nil && s.rec.Confirm != nil {
+			if err := r.finishTarget(ctx, s, o); err != nil {
+				return err
+			}
+			if _, err := r.expire(ctx, s, o); err != nil {
+				r.o.Log.Error(err, "cannot go back", "stack", s.name)
+			}
+		}
 		if !s.rec.staged() || s.rec.Roll.Boot == r.o.Boot || s.rec.Roll.InForce == 0 {
 			continue
 		}
@@ -281,22 +294,32 @@ func (r *Reconciler) Return(ctx context.Context) error {
 		if !s.rec.staged() {
 			continue
 		}
-		rev, l := *s.rec.Roll.From, *s.rec.Roll
-		l.InForce, l.Boot = 0, r.o.Boot
-		to := r.revision(s.name, &rev)
-		if to == nil {
-			continue // the log says why; it goes on where it was
-		}
-		ops, _, err := r.ops(s, to, r.fates(s, o, to))
+		done, err := r.rewind(ctx, s, o)
 		if err != nil {
 			return err
 		}
-		if err := r.commit(ctx, s, change{to: to, ops: ops, rev: &rev, note: func(c *receipt) { c.Roll = &l }}); err != nil {
-			return err
+		if l := s.rec.Roll; done {
+			r.o.Event(o, specs.EventWarning, specs.ReasonRolledBack, fmt.Sprintf("revision %d was on its way when the host went down: revision %d is in force again, and the rollout begins anew", l.To.Number, l.From.Number))
 		}
-		r.o.Event(o, specs.EventWarning, specs.ReasonRolledBack, fmt.Sprintf("revision %d was on its way when the host went down: revision %d is in force again, and the rollout begins anew", l.To.Number, rev.Number))
 	}
 	return nil
+}
+
+// rewind puts the revision before a rollout back in force, of which no wave is in force then. It tells whether it did: where that revision
+// cannot be read back the log says why, and the rollout goes on where it was.
+func (r *Reconciler) rewind(ctx context.Context, s *state, o *specs.Stack) (bool, error) {
+	rev, l := *s.rec.Roll.From, *s.rec.Roll
+	l.InForce, l.Boot = 0, r.o.Boot
+	to := r.revision(s.name, &rev)
+	if to == nil {
+		return false, nil
+	}
+	ops, _, err := r.ops(s, to, r.fates(s, o, to))
+	if err != nil {
+		return false, err
+	}
+	note := func(c *receipt) { c.Roll, c.Whole = &l, l.From }
+	return true, r.commit(ctx, s, change{to: to, ops: ops, rev: &rev, note: note})
 }
 
 // rollText says how far a rollout is and what it waits for.

@@ -58,6 +58,8 @@ type receipt struct {
 	// but what is between two, and Whole is the one before.
 	Roll  *roll           `json:"roll,omitempty"`
 	Whole *specs.Revision `json:"whole,omitempty"`
+	// Confirm is what must be confirmed, nil for nothing.
+	Confirm *confirm `json:"confirm,omitempty"`
 	// Failed are contents that failed.
 	Failed []failedContent `json:"failed,omitempty"`
 	// Kept are the revisions that are kept, in the order in which they were put in force last; Numbered is the last number given.

@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -11,7 +12,7 @@ import (
 )
 
 // Steer acts on the rollout that is under way: pause stops its waves and its deadlines, resume lets them go on, abort puts the revision before
-// back and holds what it changed, as if it had failed. It answers what was done.
+// back and holds what it changed, as if it had failed, restart puts it back and begins again. It answers what was done.
 func (r *Reconciler) Steer(ctx context.Context, name string, action specs.RolloutAction, by string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -39,6 +40,16 @@ func (r *Reconciler) Steer(ctx context.Context, name string, action specs.Rollou
 		}
 		s.decided = decide(r.observe(s, o, s.disk, act{}))
 		text = fmt.Sprintf("went back to revision %d; what revision %d changed is held until it is edited, or `mirrorctl rollout retry stack/%s`", l.From.Number, l.To.Number, name)
+	case action == specs.RolloutRestart:
+		if err := r.record(name, specs.ReasonRollingOut, text); err != nil {
+			return "", err
+		}
+		if done, err := r.rewind(ctx, s, o); err != nil || !done {
+			return "", errors.Join(err, fmt.Errorf("cannot put revision %d back", l.From.Number))
+		}
+		s.decided = decide(r.observe(s, o, s.disk, act{}))
+		s.decided.target, s.decided.waits = nil, specs.ReasonRollingOut
+		text = fmt.Sprintf("the rollout of revision %d begins again from revision %d", l.To.Number, l.From.Number)
 	case l.Paused == pause:
 		return fmt.Sprintf("the rollout of revision %d %s already", l.To.Number, paused(pause)), nil
 	default:

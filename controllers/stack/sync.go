@@ -19,6 +19,8 @@ type act struct {
 	by string
 	// advance a rollout.
 	advance bool
+	// confirm within this time what is put in force; 0 for not at all.
+	confirm time.Duration
 }
 
 // sync puts in force what may be put in force, and says when to look again.
@@ -44,6 +46,11 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	if err := r.finishTarget(ctx, s, o); err != nil {
 		return after, err
 	}
+	left, err := r.expire(ctx, s, o)
+	if err != nil {
+		return after, err
+	}
+	after = sooner(after, left)
 	if err := r.unhold(ctx, s); err != nil {
 		return after, err
 	}
@@ -56,7 +63,7 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 			return after, err
 		}
 	} else if s.decided.target != nil {
-		if err := r.enforce(ctx, s, o, s.decided, a.by); err != nil || s.refused {
+		if err := r.enforce(ctx, s, o, s.decided, a); err != nil || s.refused {
 			return after, err
 		}
 		s.decided = decide(r.observe(s, o, s.disk, a)) // what still waits
@@ -158,7 +165,7 @@ func (r *Reconciler) elsewhere(s *state, k store.Key) bool {
 }
 
 // enforce puts what was decided in force.
-func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision, by string) error {
+func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision, a act) error {
 	ops, faults, err := r.ops(s, d.target, d.fates)
 	if err != nil {
 		return err
@@ -172,9 +179,9 @@ func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d de
 		order(ops, d.target)
 	}
 	rev := r.revisionOf(d.target)
-	rev.Message, rev.By = counted(ops), by
+	rev.Message, rev.By = counted(ops), a.by
 	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
-	return r.enforceStage(ctx, s, o, d.target, ops, rev)
+	return r.enforceStage(ctx, s, o, d.target, ops, rev, a.confirm)
 }
 
 // finishTarget goes on with a change that was interrupted.

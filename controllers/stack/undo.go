@@ -129,16 +129,20 @@ func (r *Reconciler) undo(ctx context.Context, s *state, o *specs.Stack, to *adm
 	}
 	rev.Time, rev.By, rev.Message = metav1.NewTime(r.o.Now()).Rfc3339Copy(), a.By, counted(ops)
 	text := fmt.Sprintf("%s went back from revision %d to %d", a.By, out.From.Number, out.To.Number)
-	if err := r.record(s.name, specs.ReasonRolledBack, text); err != nil {
+	if err := r.record(s.name, specs.ReasonRolledBack, text); err != nil && a.By != unconfirmed {
 		return err
 	}
-	h := &held{Digest: s.disk.Digest(), From: out.From.Number, To: out.To.Number, By: a.By, Time: rev.Time.Time}
+	disk := s.disk.Digest()
+	if s.disk == nil && s.rec.Confirm != nil {
+		disk = s.rec.Confirm.Disk
+	}
+	h := &held{Digest: disk, From: out.From.Number, To: out.To.Number, By: a.By, Time: rev.Time.Time}
 	if h.Digest == rev.Digest {
 		h = nil
 	}
 	note := func(c *receipt) {
 		c.leave(rev.Number)
-		c.Roll, c.Held = nil, h
+		c.Roll, c.Held, c.Confirm = nil, h, nil
 	}
 	if err := r.commit(ctx, s, change{to: d.target, rev: &rev, ops: ops, note: note}); err != nil {
 		return err
@@ -149,6 +153,9 @@ func (r *Reconciler) undo(ctx context.Context, s *state, o *specs.Stack, to *adm
 	s.decided = decide(r.observe(s, o, s.disk, act{}))
 	if s.holds() {
 		out.Message += fmt.Sprintf("; the files are as before: edit one, or put what they hold in force with `mirrorctl rollout retry stack/%s`", s.name)
+	}
+	if r.snap == nil {
+		return nil
 	}
 	_, err = r.report(ctx, s, nil)
 	return err

@@ -68,6 +68,9 @@ func (r *Reconciler) verdict(s *state, o *specs.Stack, st *specs.StackStatus, fa
 	default:
 		v.synced = condition(true, specs.ReasonSynced, "what the files hold is in force")
 	}
+	if v.reconciling.Reason == "" {
+		v.reconciling = s.waitsForConfirm()
+	}
 	switch {
 	case v.stalled.Reason != "" && v.stalled.Reason != specs.ReasonWaitingForGit:
 		v.ready = condition(false, v.stalled.Reason, v.stalled.Message+"; "+all)

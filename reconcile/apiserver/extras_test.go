@@ -30,6 +30,7 @@ type fake struct {
 	digest   string
 	prune    bool
 	by       string
+	confirm  time.Duration
 	asked    string
 	undo     specs.UndoRequest
 	shutDown bool
@@ -78,8 +79,8 @@ func (f *fake) Plan(_ context.Context, _ string, files map[string]string) (*plan
 	return f.plan, f.faults, f.failing
 }
 
-func (f *fake) Apply(_ context.Context, _, digest string, prune bool, by string) (string, string, error) {
-	f.digest, f.prune, f.by = digest, prune, by
+func (f *fake) Apply(_ context.Context, _, digest string, prune bool, by string, confirm time.Duration) (string, string, error) {
+	f.digest, f.prune, f.by, f.confirm = digest, prune, by, confirm
 	return "abc", "applied", f.failing
 }
 
@@ -217,7 +218,8 @@ var _ = Describe("What only this operator has", func() {
 	})
 
 	It("applies a plan that was agreed to", func() {
-		r := a.send("POST", stacks+"/home/apply", jsonType, `{"plan":"d","prune":true}`)
+		r := a.send("POST", stacks+"/home/apply", jsonType, `{"plan":"d","prune":true,"confirmWithin":"2m"}`)
+		Expect(f.confirm).To(Equal(2 * time.Minute))
 		Expect(r.body).To(MatchJSON(`{"revision":"abc","message":"applied"}`))
 		Expect(f.digest).To(Equal("d"))
 		Expect(f.prune).To(BeTrue())

@@ -98,7 +98,8 @@ type Stacks interface {
 	// wrong with them.
 	Plan(ctx context.Context, stack string, files map[string]string) (*plan.Plan, []specs.Fault, error)
 	// Apply brings the stack to what is on disk. digest is of the plan agreed to, empty for none; prune agrees to removals too; by is who asks.
-	Apply(ctx context.Context, stack, digest string, prune bool, by string) (revision, message string, err error)
+	// What is not confirmed within a time, unless that is 0, is gone back from.
+	Apply(ctx context.Context, stack, digest string, prune bool, by string, confirm time.Duration) (revision, message string, err error)
 	// Revisions lists what is kept of the stack. Manifests are the documents of one revision, and Differences what two have differently;
 	// the faults are those of the files, when they are what is asked for.
 	Revisions(stack string) (specs.RevisionList, error)
@@ -107,7 +108,7 @@ type Stacks interface {
 	// Undo puts an older revision in force, and Retry what the files hold though somebody went back from it.
 	Undo(ctx context.Context, stack string, a specs.UndoRequest) (specs.Undone, []specs.Fault, error)
 	Retry(ctx context.Context, stack, by string) (revision, message string, err error)
-	// Steer pauses, resumes or aborts the rollout that is under way.
+	// Steer pauses, resumes or aborts the rollout that is under way, or confirms what waits for it.
 	Steer(ctx context.Context, stack string, action specs.RolloutAction, by string) (message string, faults []specs.Fault, err error)
 }
 

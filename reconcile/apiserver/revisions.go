@@ -87,9 +87,9 @@ func (s *Server) steer(w http.ResponseWriter, r *request) error {
 	}
 	action := specs.RolloutAction(r.parameters["action"])
 	switch action {
-	case specs.RolloutPause, specs.RolloutResume, specs.RolloutAbort:
+	case specs.RolloutPause, specs.RolloutResume, specs.RolloutAbort, specs.RolloutRestart, specs.RolloutConfirm:
 	default:
-		return badRequest("a rollout cannot %q: pause, resume or abort", action)
+		return badRequest("a rollout cannot %q: pause, resume, abort, restart or confirm", action)
 	}
 	message, faults, err := s.o.Stacks.Steer(r.Context(), r.name, action, r.caller.name)
 	switch {

@@ -42,7 +42,7 @@ var verbs = []struct {
 	group string
 	make  []func(*command) *cobra.Command
 }{
-	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newPlan, newDiff, newEdit, newDelete}},
+	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newConfirm, newPlan, newDiff, newEdit, newDelete}},
 	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait, newAudit}},
 	{"Act on what runs:", []func(*command) *cobra.Command{newRollout, newRestart, newReload, newSuspend, newResume, newExec, newDown}},
 	{"Let through the gate:", []func(*command) *cobra.Command{newToken, newClientConfig, newCanI, newWhy, newAllow, newBudget}},

@@ -292,7 +292,10 @@ func (f *fixture) Plan(_ context.Context, stack string, files map[string]string)
 }
 
 // Apply says what it was asked.
-func (f *fixture) Apply(_ context.Context, _, digest string, prune bool, _ string) (revision, message string, err error) {
+func (f *fixture) Apply(_ context.Context, _, digest string, prune bool, _ string, confirm time.Duration) (revision, message string, err error) {
+	if confirm > 0 {
+		return "r2", fmt.Sprintf("applied, to be confirmed within %s", confirm), nil
+	}
 	return "r2", fmt.Sprintf("applied (plan %q, prune %t)", digest, prune), nil
 }
 

@@ -19,9 +19,11 @@ func newRollout(c *command) *cobra.Command {
 		newRolloutAct(specs.RolloutResume, "End a pause", ""),
 		newRolloutAct(specs.RolloutAbort, "Go back to the revision before, and hold what this one changed",
 			"abort puts the revision before back in reverse order. What the rollout changed is held until it is edited, or \"mirrorctl rollout retry\"."),
+		newRolloutAct(specs.RolloutRestart, "Put the revision before back, and begin again from the first wave",
+			"To restart the instances of a process, use \"mirrorctl restart\"."),
 	}
 	cmd := &cobra.Command{
-		Use:   "rollout status|history|show|diff|undo|retry|pause|resume|abort",
+		Use:   "rollout status|history|show|diff|undo|retry|pause|resume|abort|restart",
 		Short: "Look at and steer a rollout, look at the revisions of a stack, and go back to one",
 		Long: `Each content of a stack that was put in force is a revision with a number. A revision may also be named by the first letters (7 or more) of
 its digest or commit, or as live (in force), disk (what the files hold) or last-good (the one before live that had all of its objects ready).

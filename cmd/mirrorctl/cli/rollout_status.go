@@ -41,11 +41,16 @@ its end; 4: timed out. With -w it is followed to its end, and where it waits for
 	return cmd
 }
 
+// newConfirm is a verb of its own: who has little time types little.
+func newConfirm(c *command) *cobra.Command {
+	return newRolloutAct(specs.RolloutConfirm, "Say that what was applied with --confirm-within is good", "")(c)
+}
+
 // newRolloutAct is a verb that acts on the rollout that is under way.
 func newRolloutAct(action specs.RolloutAction, short, long string) func(c *command) *cobra.Command {
 	return func(c *command) *cobra.Command {
 		return &cobra.Command{
-			Use: string(action) + " [stack/NAME]", Short: short, Long: long, Example: "  mirrorctl rollout " + string(action),
+			Use: string(action) + " [stack/NAME]", Short: short, Long: long, Example: "  mirrorctl " + verbOf(action),
 			Args: asUsage(cobra.MaximumNArgs(1)), ValidArgsFunction: c.completeObjects("stack"),
 			RunE: func(cmd *cobra.Command, args []string) error {
 				stack, err := c.rolledStack(cmd.Context(), args)
@@ -62,6 +67,14 @@ func newRolloutAct(action specs.RolloutAction, short, long string) func(c *comma
 			},
 		}
 	}
+}
+
+// verbOf is how an action is typed.
+func verbOf(action specs.RolloutAction) string {
+	if action == specs.RolloutConfirm {
+		return string(action)
+	}
+	return "rollout " + string(action)
 }
 
 // rolling are the newest rollouts: of one stack, or of all those that have one on its way.
