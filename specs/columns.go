@@ -47,6 +47,12 @@ var stackColumns = []Column{nameColumn,
 		}
 		return fmt.Sprintf("%d/%d", ready, declared)
 	}),
+	wide(column("Revision", "integer", "Number of the revision in force, as `mirrorctl rollout` takes it.", func(s *Stack) any {
+		if s.Status.Live == nil || s.Status.Live.Number == 0 {
+			return nil
+		}
+		return s.Status.Live.Number
+	})),
 	wide(column("Sync", "string", "Whether edits act by themselves: Auto, Manual or Suspended.", func(s *Stack) any {
 		if s.Spec.Suspend {
 			return ReasonSuspended
@@ -92,6 +98,20 @@ var instanceColumns = []Column{nameColumn,
 	wide(column("Endpoints", "string", "Where its ports are reached.", func(i *Instance) any { return strings.Join(i.Status.Endpoints, ",") })),
 	wide(column("Version", "string", "Version of the process that it runs.", func(i *Instance) any { return i.Status.Version })),
 	wide(column("Last", "string", "How the last run ended.", func(i *Instance) any { return i.Status.LastExit().Short() })),
+}
+
+var rolloutColumns = []Column{nameColumn,
+	column("Stack", "string", "Stack whose revision it is.", func(r *Rollout) any { return r.Spec.Stack }),
+	column("Revision", "integer", "Number of the revision that it leads to.", func(r *Rollout) any { return r.Spec.To.Number }),
+	column("Commit", "string", "Commit or digest of that revision.", func(r *Rollout) any { return r.Spec.To.Short() }),
+	column("Wave", "string", "Wave that is on its way, out of all.", func(r *Rollout) any {
+		return fmt.Sprintf("%d/%d", r.Status.Wave, len(r.Spec.Waves))
+	}),
+	column("Ready", "string", "Objects that are ready out of those that it changes.", func(r *Rollout) any {
+		return fmt.Sprintf("%d/%d", r.Status.ReadyObjects, r.Status.Objects)
+	}),
+	column("Status", "string", "RolledOut, or how far it is.", func(r *Rollout) any { return reasonOf(r.Status.Conditions, ConditionReady) }),
+	ageColumn,
 }
 
 var eventColumns = []Column{

@@ -73,6 +73,9 @@ func (o *Instance) DeepCopyObject() runtime.Object { return deepCopy(o) }
 func (o *Stack) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // DeepCopyObject copies the object.
+func (o *Rollout) DeepCopyObject() runtime.Object { return deepCopy(o) }
+
+// DeepCopyObject copies the object.
 func (o *Event) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // DeepCopyObject copies the object.

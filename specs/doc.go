@@ -11,6 +11,7 @@
 //	GateRule  one rule: who may do what, or what is looked for in what they say
 //	Principal an identity (agent, human, process) that tokens are issued to
 //	TokenBudget what principals may spend through the gates: tokens, money, requests, calls at once
+//	Rollout   one change set of a Stack on its way, wave by wave; only the operator writes it
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
 //	Lease     who leads, in the shape of coordination.k8s.io/v1; for programs that elect a leader through the API, never in a manifest
 //
@@ -45,13 +46,13 @@
 // The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user, group,
 // principal and proxy; of a port its name and number, for servicePort and appProtocol are what the gate holds before it. [TemplateHash] names it, and an instance is named <process>-<hash>-<ordinal>. A change of the template replaces instances; a change of
 // anything else touches none. metadata.generation counts changes of the spec ([SpecEqual]), and status.observedGeneration says which one
-// a status speaks of. A revision is one content of a Stack, named by its digest. The spec in the store is what is in force; a revision is
-// the target. Both are told apart in a Stack's status: live is in force, disk is what the files hold, lastFailed is what was refused.
+// a status speaks of. A revision is one content of a Stack, named by its digest and, once it was in force, by a number. The spec in the store
+// is what is in force; a revision is the target. Both are told apart in a Stack's status: live is in force, disk is what the files hold, lastFailed is what was refused.
 //
 // # Conditions, reasons, events
 //
 // Every status has conditions: Ready (it is as declared), Reconciling (something is under way), Stalled (somebody must act), and what else
-// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, gate_reasons.go, tokenbudget_reasons.go), and the same word in a condition, in an
+// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, rollout_reasons.go, gate_reasons.go, tokenbudget_reasons.go), and the same word in a condition, in an
 // instance's state and in an event. What is not known is Unknown, never assumed to be well.
 //
 // # From text to object

@@ -9,7 +9,6 @@ import (
 // laterKinds are kinds of the design that later versions bring, and what to say of one.
 var laterKinds = map[string]string{
 	"Check": notYet, "Job": notYet, "CronJob": notYet,
-	"Rollout": "is written by the operator; put strategy in the Process",
 }
 
 const notYet = "is not in this version yet"
@@ -30,7 +29,6 @@ var fieldHints = map[string]string{
 	"Process spec.mem_limit":                            "write resources: {limits: {memory: SIZE}}",
 	"Process spec.cpus":                                 "write resources: {limits: {cpu: NUMBER}}",
 	"Process spec.limits":                               "write resources: {limits: {memory: SIZE, cpu: NUMBER, pids: NUMBER}}",
-	"Process spec.progressDeadlineSeconds":              notYet,
 	"Process spec.revisionHistoryLimit":                 notYet,
 	"Process spec.strategy.canary":                      notYet,
 	"Process spec.strategy.rollingUpdate":               notYet,
@@ -38,7 +36,6 @@ var fieldHints = map[string]string{
 	"Process spec.dependsOn[].job":                      notYet,
 	"Stack spec.resources":                              notYet,
 	"Stack spec.notify":                                 notYet,
-	"Stack spec.autoRollback":                           notYet,
 	"Stack spec.windows":                                notYet,
 	"Process spec.template":                             onePod,
 	"Process spec.template.spec.containers":             onePod,

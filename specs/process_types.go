@@ -62,6 +62,9 @@ type ProcessSpec struct {
 	ReadinessProbe *Probe `json:"readinessProbe,omitempty"`
 	// LivenessProbe restarts an instance that fails it.
 	LivenessProbe *Probe `json:"livenessProbe,omitempty"`
+	// ProgressDeadlineSeconds is how long a change of it may take to get ready before it counts as failed, from 1 to 86400. Default 600. Time
+	// that the host sleeps does not count, and an operator that is started again counts from the beginning.
+	ProgressDeadlineSeconds *int32 `json:"progressDeadlineSeconds,omitempty"`
 	// MinReadySeconds is how long a new instance must be ready before it counts. Default 0.
 	MinReadySeconds int32 `json:"minReadySeconds,omitempty"`
 

@@ -144,6 +144,9 @@ func (v *processValidator) count() {
 				"a fixed port is for one copy, and replicas is %d: leave port out, and each copy gets one as $%s", n, PortVariable(p.Name))
 		}
 	}
+	if n := v.s.ProgressDeadlineSeconds; n != nil && (*n < 1 || *n > 86400) {
+		v.invalid(v.spec.Child("progressDeadlineSeconds"), *n, "must be from 1 to 86400")
+	}
 	if v.s.MinReadySeconds < 0 {
 		v.invalid(v.spec.Child("minReadySeconds"), v.s.MinReadySeconds, "must not be negative")
 	}

@@ -19,6 +19,12 @@ const (
 	ReasonManifestsRefused = "ManifestsRefused"
 	// ReasonPendingApply: sync is Manual, and the files wait for `mirrorctl apply`.
 	ReasonPendingApply = "PendingApply"
+	// ReasonHeld: somebody went back to an older revision, and what the files hold is not applied again by itself.
+	ReasonHeld = "Held"
+	// ReasonWaitingForConfirm: a change is gone back from unless somebody confirms it.
+	ReasonWaitingForConfirm = "WaitingForConfirm"
+	// ReasonRolledBack: an older revision was put in force, by somebody or since a change failed.
+	ReasonRolledBack = "RolledBack"
 	// ReasonPruneBlocked: more would be removed than prune allows; somebody must agree.
 	ReasonPruneBlocked = "PruneBlocked"
 	// ReasonPruneDisabled: objects whose documents are gone stay, as prune says.

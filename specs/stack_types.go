@@ -28,6 +28,13 @@ type StackSpec struct {
 	Prune *Prune `json:"prune,omitempty"`
 	// DeletionPolicy says what happens to the stack's objects when the Stack goes: Delete (the default; it asks, as any prune) or Orphan.
 	DeletionPolicy DeletionPolicy `json:"deletionPolicy,omitempty"`
+	// AutoRollback puts the last good revision back in force when a change of what was in force fails: an object of it is stalled, or not
+	// ready within its progress deadline. The failed contents are held until they are edited, or `mirrorctl rollout retry`. false holds the
+	// change where it is. Default true.
+	AutoRollback *bool `json:"autoRollback,omitempty"`
+	// RevisionHistoryLimit is how many revisions are kept to go back to, beside the one in force, from 1 to 100. Default 10. They are dropped
+	// some at a time, so there may be half as many more.
+	RevisionHistoryLimit *int32 `json:"revisionHistoryLimit,omitempty"`
 }
 
 // Locality says how far requests may go.
@@ -90,12 +97,14 @@ type StackStatus struct {
 	Pending *PendingPlan `json:"pending,omitempty"`
 	// Objects counts, for each kind, how many are ready out of how many are declared.
 	Objects []KindCount `json:"objects,omitempty"`
-	// Conditions: Ready, Reconciling, Stalled.
+	// Conditions: Ready, Reconciling, Stalled, Synced.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 }
 
 // Revision is one content of a stack.
 type Revision struct {
+	// Number that people name it by, from 1 on; 0 for a content that is not kept. A content keeps its number as long as it is kept.
+	Number int64 `json:"number,omitempty"`
 	// Digest of the content.
 	Digest string `json:"digest"`
 	// Commit that is checked out, when the directory is in a git work tree.
@@ -108,13 +117,15 @@ type Revision struct {
 	Time metav1.Time `json:"time,omitzero"`
 	// Message says what became of it, in a line.
 	Message string `json:"message,omitempty"`
+	// By whom it was put in force; empty when it followed the files.
+	By string `json:"by,omitempty"`
 }
 
 // PendingPlan is a change that waits for somebody's word.
 type PendingPlan struct {
 	// Digest to give back to `mirrorctl apply --plan`.
 	Digest string `json:"digest"`
-	// Reason: Manual, PruneBlocked.
+	// Reason: Manual, PruneBlocked, or Held after somebody went back to an older revision.
 	Reason string `json:"reason"`
 	// Create, Update and Delete count objects.
 	Create int32 `json:"create"`

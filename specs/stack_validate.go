@@ -1,6 +1,7 @@
 package specs
 
 import (
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -10,7 +11,7 @@ import (
 
 // Validate tells everything that is wrong in the stack by itself.
 func (o *Stack) Validate() field.ErrorList {
-	if p := o.Spec.Prune; p == nil || p.MaxDeletePercent == nil || o.Spec.Locality == "" {
+	if p := o.Spec.Prune; p == nil || p.MaxDeletePercent == nil || o.Spec.Locality == "" || o.Spec.RevisionHistoryLimit == nil {
 		o = Copy(o)
 		o.Default()
 	}
@@ -40,6 +41,9 @@ func (o *Stack) Validate() field.ErrorList {
 	}
 	if n := *o.Spec.Prune.MaxDeletePercent; n < 1 || n > 100 {
 		faults = append(faults, field.Invalid(spec.Child("prune", "maxDeletePercent"), n, "must be from 1 to 100"))
+	}
+	if n := *o.Spec.RevisionHistoryLimit; n < 1 || n > MaxRevisionHistoryLimit {
+		faults = append(faults, field.Invalid(spec.Child("revisionHistoryLimit"), n, fmt.Sprintf("must be from 1 to %d", MaxRevisionHistoryLimit)))
 	}
 	return faults
 }

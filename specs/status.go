@@ -3,6 +3,7 @@ package specs
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Short is a revision in a word: the commit's first seven letters, with a + where files differ from it; else the digest's.
@@ -23,6 +24,17 @@ func (r *Revision) Short() string {
 }
 
 func prefix(s string, n int) string { return s[:min(n, len(s))] }
+
+// DefaultProgressDeadline is how long a change of an object may take to get ready.
+const DefaultProgressDeadline = 10 * time.Minute
+
+// ProgressDeadline is how long a change of an object may take to get ready before it counts as failed.
+func ProgressDeadline(o Object) time.Duration {
+	if p, ok := o.(*Process); ok && p.Spec.ProgressDeadlineSeconds != nil {
+		return time.Duration(*p.Spec.ProgressDeadlineSeconds) * time.Second
+	}
+	return DefaultProgressDeadline
+}
 
 // DesiredReplicas is how many instances are to run: none while it is suspended.
 func (o *Process) DesiredReplicas() int32 {

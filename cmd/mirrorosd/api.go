@@ -9,7 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"mirroros.dev/mirroros/controllers/process/logs"
-	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/apiserver"
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -96,21 +95,4 @@ func (l logReader) Read(ctx context.Context, instance string, o apiserver.LogOpt
 		return apiserver.ErrNoPrevious
 	}
 	return err
-}
-
-// stacks gives the applier to the API in its own words.
-type stacks struct{ r *stack.Reconciler }
-
-func (s stacks) Plan(ctx context.Context, name string, files map[string]string) (*plan.Plan, []specs.Fault, error) {
-	p, err := s.r.Plan(ctx, name, files)
-	var faults *stack.FaultsError
-	if errors.As(err, &faults) {
-		return nil, faults.Faults, nil
-	}
-	return p, nil, err
-}
-
-func (s stacks) Apply(ctx context.Context, name, digest string, prune bool) (revision, message string, err error) {
-	a, err := s.r.Apply(ctx, name, stack.ApplyOptions{Plan: digest, Prune: prune})
-	return a.Revision, a.Message, err
 }

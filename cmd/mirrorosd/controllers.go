@@ -6,9 +6,12 @@ import (
 	"os"
 	"path/filepath"
 
+	"k8s.io/apimachinery/pkg/api/meta"
+
 	"mirroros.dev/mirroros/controllers/budget"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
+	"mirroros.dev/mirroros/controllers/rollout"
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -50,15 +53,24 @@ func (op *operator) reconcilers() {
 		Index:   op.index,
 		Event:   op.events.As("stack-controller").Event,
 		Planner: op.plan,
+		Audit:   op.audit.Write,
 		Moved:   op.moved,
 		Memory:  hostMemory(),
+		Boot:    thisLife().Boot,
 		Log:     op.log.WithName("stack"),
+	})
+	op.rollouts = rollout.New(rollout.Options{
+		Client:  op.client,
+		Applier: op.stacks,
+		Event:   op.events.As("rollout-controller").Event,
+		Copies:  op.failedCopies,
 	})
 }
 
 func (op *operator) controllers() []reconcile.Controller {
 	return append(op.gates.Controllers(),
 		op.stacks.Controller(),
+		op.rollouts.Controller(),
 		op.processes.Controller(),
 		op.budgets.Controller(),
 	)
@@ -101,6 +113,26 @@ func (op *operator) revision(p *specs.Process) string {
 	}
 	return s.Status.Live.Digest
 }
+
+// failedCopies is what is kept of the instances of a process that are not ready.
+func (op *operator) failedCopies(kind, name string) (out []specs.FailedCopy) {
+	for _, i := range reconcile.List[*specs.Instance](op.client) {
+		if kind != "Process" || i.Spec.Process != name || i.Status.Ready || len(out) == maxFailedCopies {
+			continue
+		}
+		c := specs.FailedCopy{Name: i.Name, LastExit: i.Status.LastExit(), Message: i.Status.Word()}
+		if w := i.Status.State.Waiting; w != nil {
+			c.Message = w.Message
+		} else if ready := meta.FindStatusCondition(i.Status.Conditions, specs.ConditionReady); ready != nil {
+			c.Message = ready.Message
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+// maxFailedCopies of one process that are kept.
+const maxFailedCopies = 3
 
 // moved looks again at an object whose file is in another directory now.
 func (op *operator) moved(k store.Key) {

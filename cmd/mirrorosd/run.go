@@ -22,6 +22,7 @@ import (
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
 	"mirroros.dev/mirroros/controllers/process/sandbox"
+	"mirroros.dev/mirroros/controllers/rollout"
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
@@ -44,6 +45,7 @@ type operator struct {
 	source    *source.Source
 	processes *process.Reconciler
 	stacks    *stack.Reconciler
+	rollouts  *rollout.Reconciler
 	gates     *gate.Reconciler
 	budgets   *budget.Reconciler
 	sockets   *sockets.Hub
@@ -130,6 +132,9 @@ func (op *operator) open() (err error) {
 		return err
 	}
 	op.reconcilers()
+	if err := op.stacks.Return(context.Background()); err != nil {
+		op.log.Error(err, "cannot go back from a rollout that was on its way when the host went down; it goes on where it was")
+	}
 	return nil
 }
 

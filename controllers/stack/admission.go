@@ -78,7 +78,7 @@ func (r *Reconciler) locality(s *state) specs.Locality {
 	return ""
 }
 
-// publish tells the index what is declared where.
+// publish tells the index what is declared where, and who asks what is rolled out.
 func (r *Reconciler) publish() {
 	n := &admit.Indexed{Root: r.o.Root}
 	for _, name := range slices.Sorted(maps.Keys(r.stacks)) {
@@ -90,4 +90,11 @@ func (r *Reconciler) publish() {
 		n.Stacks = append(n.Stacks, in)
 	}
 	r.index.Set(n)
+	rollouts := map[string]*specs.Rollout{}
+	for name, s := range r.stacks {
+		if s.rec.Roll != nil {
+			rollouts[name] = s.rec.Roll.rollout()
+		}
+	}
+	r.rollouts.Store(&rollouts)
 }

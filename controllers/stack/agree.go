@@ -14,6 +14,10 @@ type ApplyOptions struct {
 	Plan string
 	// Prune agrees to the removals of the plan. It needs Plan.
 	Prune bool
+	// By whom it is asked for.
+	By string
+	// ConfirmWithin goes back unless somebody confirms within this time; 0 for not at all. It is refused where nothing is applied.
+	ConfirmWithin time.Duration
 }
 
 // Applied is what Apply did.
@@ -64,11 +68,17 @@ func (r *Reconciler) apply(ctx context.Context, name string, a ApplyOptions) (Ap
 	}
 	if !obs.manual && !s.removed && (!d.over || !a.Prune) && s.decided.waits == "" {
 		if s.live.Digest() == s.disk.Digest() {
+			if a.ConfirmWithin > 0 {
+				return Applied{}, 0, &BlockedError{Message: fmt.Sprintf("stack/%s follows the files, and what they hold is in force: there is nothing to confirm", name)}
+			}
 			return Applied{s.live.Digest(), "follows the files; nothing to apply"}, 0, nil
 		}
 	}
 	before := s.live.Digest()
-	if _, err := r.sync(ctx, s, act{apply: true, agreed: a.Prune, now: a.Plan != ""}); err != nil {
+	if a.ConfirmWithin > 0 && (s.rec.Live == nil || d.target == nil) {
+		return Applied{}, 0, &BlockedError{Message: fmt.Sprintf("stack/%s has nothing to apply that could be gone back from, so there is nothing to confirm", name)}
+	}
+	if _, err := r.sync(ctx, s, act{apply: true, agreed: a.Prune, now: a.Plan != "", by: a.By, confirm: a.ConfirmWithin}); err != nil {
 		return Applied{}, 0, err
 	}
 	if r.stacks[name] != s {

@@ -38,6 +38,39 @@ func (r *Reconciler) ops(s *state, to *admit.Set, fates map[store.Key]fate) ([]o
 	return ops, faults, nil
 }
 
+// carried are the objects that a rollout under way has in force when another revision takes its place, that this one leaves alone and that are
+// not ready yet: no writes, but what refers to them still waits.
+func (r *Reconciler) carried(s *state, to *admit.Set, ops []op) (out []op) {
+	if s.rec.Roll != nil && s.rec.Roll.To.Digest == to.Digest() {
+		return nil
+	}
+	written := map[store.Key]bool{}
+	for i := range ops {
+		written[ops[i].key] = true
+	}
+	for k := range r.unjudged(s) {
+		e, was := to.Get(k), s.live.Get(k)
+		if live, ok := r.get(k); ok && e != nil && was != nil && e.Sum == was.Sum && !written[k] && !isReady(live) {
+			out = append(out, op{key: k, change: plan.None, entry: e})
+		}
+	}
+	return out
+}
+
+// unjudged are the objects that a rollout under way has in force.
+func (r *Reconciler) unjudged(s *state) map[store.Key]specs.RolloutObject {
+	if !r.undecided(s) {
+		return nil
+	}
+	out := map[store.Key]specs.RolloutObject{}
+	for _, w := range s.rec.Roll.Waves[:s.rec.Roll.InForce] {
+		for _, o := range w.Objects {
+			out[store.Key{Kind: o.Kind, Name: o.Name}] = o
+		}
+	}
+	return out
+}
+
 // changes are the objects to look at: those that the sets have differently, and those that may have drifted from the set in force.
 func (r *Reconciler) changes(s *state, to *admit.Set) []admit.Change {
 	changes := admit.Diff(s.live, to)

@@ -16,49 +16,60 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
+// change is what one commit puts in force.
+type change struct {
+	// to is in force then, rev says which content that is, and ops are the writes that it takes.
+	to  *admit.Set
+	rev *specs.Revision
+	ops []op
+	// note changes the receipt, with every wave; nil for nothing.
+	note func(*receipt)
+	// more is to be kept beside what to needs.
+	more map[string][]byte
+}
+
 // commit puts a set in force: wave by wave, each as one transaction, and with the last one the receipt that says so. What failed is found
 // again by the next call: the target is kept with the first wave.
-func (r *Reconciler) commit(ctx context.Context, s *state, to *admit.Set, ops []op, rev *specs.Revision) error {
-	blobs, err := to.Blobs(s.live)
+func (r *Reconciler) commit(ctx context.Context, s *state, c change) error {
+	blobs, err := c.to.Blobs(s.live)
 	if err != nil {
 		return err
 	}
-	last := 0
-	for i := range ops {
-		last = max(last, ops[i].wave)
-	}
-	s.target = to
+	maps.Copy(blobs, c.more)
+	last := lastWave(c.ops)
+	s.target = c.to
 	r.publish()
 	for wave := 0; wave <= last; wave++ {
-		if err := r.commitWave(ctx, s, ops, wave, rev, wave == last, blobs); err != nil {
+		if err := r.commitWave(ctx, s, &c, wave, wave == last, blobs); err != nil {
 			if s.rec.Target == nil {
 				s.target = nil // nothing of it is in force
 				r.publish()
 			}
-			return fmt.Errorf("cannot put revision %s in force: %w", short(rev.Digest), err)
+			return fmt.Errorf("cannot put revision %s in force: %w", short(c.rev.Digest), err)
 		}
 		blobs = nil // they are kept
 	}
 	runtime.Gosched() // who watches the objects goes first: what is left here is to tell of it
-	r.settle(s, to)
-	for i := range ops {
-		s.verified += ops[i].delta()
+	r.settle(s, c.to)
+	for i := range c.ops {
+		s.verified += c.ops[i].delta()
 	}
 	return nil
 }
 
 // commitWave makes one transaction of the writes of a wave, what is kept of the set, and the receipt.
-func (r *Reconciler) commitWave(ctx context.Context, s *state, ops []op, wave int, rev *specs.Revision, last bool, blobs map[string][]byte) error {
+func (r *Reconciler) commitWave(ctx context.Context, s *state, c *change, wave int, last bool, blobs map[string][]byte) error {
 	next := s.rec
+	if c.note != nil {
+		c.note(&next)
+	}
 	var garbage []string
 	if last {
-		dropped := next.remember(rev.Digest)
-		garbage = r.garbage(s.name, next.History, dropped)
-		next.Live, next.Target, next.Wave, next.Verify = rev, nil, 0, false
+		garbage = r.settleReceipt(s, &next, c.rev)
 	} else {
-		next.Target, next.Wave = rev, wave+1
+		next.Target, next.Wave = c.rev, wave+1
 	}
-	given, err := r.handedOver(ops, wave)
+	given, err := r.handedOver(c.ops, wave)
 	if err != nil {
 		return err
 	}
@@ -74,7 +85,7 @@ func (r *Reconciler) commitWave(ctx context.Context, s *state, ops []op, wave in
 				return err
 			}
 		}
-		if err := write(t, ops, wave); err != nil {
+		if err := write(t, c.ops, wave); err != nil {
 			return err
 		}
 		return next.save(t, s.name)

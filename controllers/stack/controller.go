@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
 
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/reconcile/source"
@@ -34,12 +36,16 @@ type Options struct {
 	Index *admit.Index
 	// Event tells what happened to a Stack, as reconcile.Recorder does.
 	Event func(o specs.Object, typ, reason, message string)
+	// Audit records what somebody asked for. Without it nothing is recorded.
+	Audit func(*audit.Record) error
 	// Planner says what changed objects lead to on the host, as plan.Run does. Without it a plan has the objects' own steps alone.
 	Planner func(ctx context.Context, changed []plan.Changed) ([]plan.Step, error)
 	// Memory of the host in bytes, which what is declared must fit into. Default: not known, nothing is held to it.
 	Memory int64
 	// Moved is called for every object in force whose file is in another directory than before, while the object may be the same.
 	Moved func(store.Key)
+	// Boot names this boot of the host; empty where that cannot be told.
+	Boot string
 	// Quiet is how long nothing must have changed before removals count. Default 2 s.
 	Quiet time.Duration
 	// Now is the clock. Default time.Now.
@@ -55,6 +61,8 @@ type Reconciler struct {
 	o     Options
 	index *admit.Index
 	wake  chan struct{}
+	// rollouts by stack, as they are in the receipts.
+	rollouts atomic.Pointer[map[string]*specs.Rollout]
 
 	mu sync.Mutex // guards everything below; held while a Stack is reconciled, planned or applied
 	disk
@@ -71,6 +79,9 @@ func New(o Options) *Reconciler {
 	}
 	if o.Event == nil {
 		o.Event = func(specs.Object, string, string, string) {}
+	}
+	if o.Audit == nil {
+		o.Audit = func(*audit.Record) error { return nil }
 	}
 	if o.Moved == nil {
 		o.Moved = func(store.Key) {}

@@ -1,11 +1,9 @@
 package stack
 
 import (
-	"reflect"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
+	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -24,6 +22,7 @@ func (r *Reconciler) count(s *state) time.Duration {
 			return pause - since
 		}
 	}
+	defer r.noteGood(s)
 	s.counted, s.countedRev, s.countedSet, s.counts, s.unready = now, rev, set, nil, nil
 	declared := set.Kinds()
 	there := 0
@@ -52,33 +51,19 @@ func (r *Reconciler) count(s *state) time.Duration {
 	return 0
 }
 
-// isReady tells whether an object says that it is ready as it is declared now.
-func isReady(o store.Object) bool {
-	conds := conditionsOf(o)
-	for i := range conds {
-		if c := &conds[i]; c.Type == specs.ConditionReady {
-			return c.Status == metav1.ConditionTrue && (c.ObservedGeneration == 0 || c.ObservedGeneration >= o.GetGeneration())
+// noteGood notes that all objects of the set in force are ready at once. The next receipt that is written keeps it: it is worth no write of
+// its own, since whoever starts anew counts again.
+func (r *Reconciler) noteGood(s *state) {
+	if s.target != nil || s.live == nil {
+		return
+	}
+	for _, c := range s.counts {
+		if c.Ready < c.Declared {
+			return
 		}
 	}
-	return false
+	s.good = s.live.Digest()
 }
 
-// conditionsOf answers status.conditions of an object; none when its kind has none.
-func conditionsOf(o store.Object) []metav1.Condition {
-	switch o := o.(type) {
-	case *specs.Process:
-		return o.Status.Conditions
-	case *specs.Stack:
-		return o.Status.Conditions
-	}
-	status := reflect.Indirect(reflect.ValueOf(o)).FieldByName("Status")
-	if !status.IsValid() || status.Kind() != reflect.Struct {
-		return nil
-	}
-	f := status.FieldByName("Conditions")
-	if !f.IsValid() {
-		return nil
-	}
-	conds, _ := f.Interface().([]metav1.Condition)
-	return conds
-}
+// isReady tells whether an object says that it is ready as it is declared now.
+func isReady(o store.Object) bool { return reconcile.HealthOf(o).Ready }

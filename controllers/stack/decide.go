@@ -50,6 +50,10 @@ type observed struct {
 	// unreadable: the files may not be all there. git: git is at work on them. quietIn is how long removals must wait yet.
 	unreadable, git bool
 	quietIn         time.Duration
+	// held: somebody went back from what the files hold.
+	held bool
+	// failed are objects whose contents in disk failed.
+	failed map[store.Key]bool
 	// act: somebody asked for it. agreed: and for the removals too.
 	act, agreed bool
 }
@@ -68,8 +72,12 @@ type decision struct {
 	deletes []store.Key
 	// over: they are more than may go without somebody's word.
 	over bool
-	// blocked says who must agree: ReasonPendingApply, ReasonPruneBlocked, or empty.
+	// blocked says why somebody must agree: ReasonPendingApply, ReasonHeld, ReasonPruneBlocked, or empty.
 	blocked string
+	// stays are objects that stay as they are since their new contents failed.
+	stays []store.Key
+	// unfit: nothing is put in force, since the rest does not fit together without them.
+	unfit bool
 	// waits says what removals wait for, when they do; requeue how long at least.
 	waits   string
 	requeue time.Duration
@@ -86,7 +94,12 @@ func decide(o observed) decision {
 		d.blocked = specs.ReasonPendingApply
 		return d
 	}
+	if o.held && !o.act && len(o.changes) > 0 {
+		d.blocked = specs.ReasonHeld
+		return d
+	}
 	held := d.hold(o)
+	d.withholdFailed(o, held)
 	d.withhold(o, held)
 	d.target = o.disk.With(held)
 	if len(held) > 0 && len(admit.Diff(o.live, d.target)) == 0 {

@@ -1,6 +1,10 @@
 package stack
 
 import (
+	"math"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/store"
@@ -36,9 +40,12 @@ func (r *Reconciler) handedOver(ops []op, wave int) ([]given, error) {
 			return nil, err
 		}
 		rev := *s.rec.Live
-		rev.Digest = g.live.Digest()
-		g.rec.Live = &rev
-		g.rec.History = append(g.rec.History[:len(g.rec.History):len(g.rec.History)], rev.Digest)
+		rev.Digest, rev.Number, rev.By, rev.Message = g.live.Digest(), 0, "", plural(len(gone), "object")+" taken over by another stack"
+		rev.Time = metav1.NewTime(r.o.Now()).Rfc3339Copy()
+		g.rec.leave(0)
+		g.rec.Roll = nil                                                 // its files say what comes next
+		g.rec.remember(&rev, math.MaxInt/2, s.good == s.rec.Live.Digest) // what is over the limit goes with its own next change
+		g.rec.Live, g.rec.Whole = &rev, nil
 		out = append(out, g)
 	}
 	return out, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/reconcile"
+	"mirroros.dev/mirroros/reconcile/admit"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -131,7 +132,10 @@ func (r *Reconciler) ensureWithout(ctx context.Context, s *state) error {
 
 // forget removes a Stack that has nothing left, with all that is kept of it.
 func (r *Reconciler) forget(ctx context.Context, s *state, o *specs.Stack) error {
-	names := r.garbage(s.name, nil, s.rec.History)
+	names := r.garbage(s.name, nil, s.rec.digests())
+	if s.rec.Live != nil && s.rec.at(s.rec.Live.Digest) < 0 {
+		names = append(names, admit.RootName(s.rec.Live.Digest))
+	}
 	_, err := r.o.Client.Txn(ctx, func(t *reconcile.ClientTx) error {
 		for _, n := range names {
 			t.DeleteBlob(revisionBucket, s.name+"/"+n)

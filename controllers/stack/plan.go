@@ -40,11 +40,17 @@ type ChangedError struct{ Message string }
 // Error says what changed.
 func (e *ChangedError) Error() string { return e.Message }
 
+// Is tells that it is a store.ErrConflict.
+func (e *ChangedError) Is(target error) bool { return target == store.ErrConflict }
+
 // BlockedError says why nothing can be applied now.
 type BlockedError struct{ Message string }
 
 // Error says why.
 func (e *BlockedError) Error() string { return e.Message }
+
+// Is tells that it is a store.ErrConflict: how things are now does not go with what was asked.
+func (e *BlockedError) Is(target error) bool { return target == store.ErrConflict }
 
 // Plan says what putting the files of a stack in force would do. files, when it is not nil, are taken for the stack's files instead of what
 // is on disk: their text by path below the directory that the stack governs. Nothing is changed. A *FaultsError tells what is refused.
@@ -116,6 +122,8 @@ func (r *Reconciler) plan(ctx context.Context, s *state, o *specs.Stack, to *adm
 		p.Blocked = specs.ReasonPruneBlocked
 	case obs.manual && b.From != b.To:
 		p.Blocked = "Manual"
+	case obs.held, len(decide(r.observe(s, o, to, act{now: true})).stays) > 0 && to == s.disk:
+		p.Blocked = specs.ReasonHeld
 	}
 	ops, faults, err := r.ops(s, to, d.fates)
 	if err != nil {

@@ -174,6 +174,9 @@ var _ = Describe("any edits, removals, faults and crashes", func() {
 					o.restart()
 				}
 				o.settle()
+				if o.rnd.IntN(3) == 0 {
+					o.drive()
+				}
 				o.later([]time.Duration{time.Second, 3 * time.Second}[o.rnd.IntN(2)])
 				for name, uid := range before {
 					if _, declared := o.docs[name]; declared {
@@ -187,6 +190,7 @@ var _ = Describe("any edits, removals, faults and crashes", func() {
 				o.later(3 * time.Second)
 				o.agree()
 				o.settle()
+				o.drive()
 			}
 			Expect(o.have()).To(Equal(o.want()), o.describe)
 			for _, s := range reconcile.List[*specs.Stack](o.client) {

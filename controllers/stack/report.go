@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mirroros.dev/mirroros/reconcile/plan"
@@ -54,33 +53,52 @@ func (r *Reconciler) report(ctx context.Context, s *state, failed error) (time.D
 // revisions tells what is in force and what the files hold.
 func (r *Reconciler) revisions(s *state, st *specs.StackStatus) {
 	st.Live = nil
-	if live := s.rec.Live; live != nil {
+	if live := s.rec.whole(); live != nil {
 		rev := *live
 		st.Live = &rev
 	}
 	if s.disk == nil {
 		return
 	}
-	disk := r.revisionOf(s.disk)
+	disk := r.diskRevision(s)
 	if st.Disk != nil && st.Disk.Digest == disk.Digest {
 		disk.Time = st.Disk.Time
 	}
 	st.Disk = disk
 }
 
-// relabel notes durably which commit holds what is in force, while the files hold just that: a commit, a branch and whether the tree is
-// clean are known only after the save, and must still be right when the files have moved on.
+// relabel notes durably which commit holds what is in force, or is on its way to be, while the files hold just that: a commit, a branch and
+// whether the tree is clean are known only after the save, and must still be right when the files have moved on.
 func (r *Reconciler) relabel(ctx context.Context, s *state) error {
-	live := s.rec.Live
-	if live == nil || s.disk == nil || s.target != nil || live.Digest != s.disk.Digest() || r.snap.Hold != nil {
+	if s.disk == nil || s.target != nil || r.snap.Hold != nil {
 		return nil
 	}
-	disk, rev := r.revisionOf(s.disk), *live
-	if rev.Commit == disk.Commit && rev.Branch == disk.Branch && rev.Dirty == disk.Dirty {
+	disk := r.revisionOf(s.disk)
+	stale := func(rev *specs.Revision) bool {
+		return rev.Digest == disk.Digest && (rev.Commit != disk.Commit || rev.Branch != disk.Branch || rev.Dirty != disk.Dirty)
+	}
+	live, l := s.rec.Live, s.rec.Roll
+	liveStale, rollStale := live != nil && stale(live), l != nil && stale(&l.To)
+	if !liveStale && !rollStale {
 		return nil
 	}
-	rev.Commit, rev.Branch, rev.Dirty = disk.Commit, disk.Branch, disk.Dirty
-	return r.keep(ctx, s, func(c *receipt) { c.Live = &rev }, nil)
+	label := func(rev *specs.Revision) { rev.Commit, rev.Branch, rev.Dirty = disk.Commit, disk.Branch, disk.Dirty }
+	return r.keep(ctx, s, func(c *receipt) {
+		if liveStale {
+			rev := *live
+			label(&rev)
+			c.Live = &rev
+		}
+		if rollStale {
+			next := *l
+			label(&next.To)
+			c.Roll = &next
+		}
+		if i := c.at(disk.Digest); i >= 0 {
+			c.Kept = slices.Clone(c.Kept)
+			label(&c.Kept[i].Revision)
+		}
+	}, nil)
 }
 
 // refusedRevision notes what was refused, and answers what is to be told of it; nothing when that was.
@@ -119,6 +137,9 @@ func (r *Reconciler) pending(s *state, st *specs.StackStatus) (news string) {
 	if d.over {
 		p.Command = "mirrorctl apply --prune --plan " + p.Digest
 	}
+	if d.blocked == specs.ReasonHeld {
+		p.Command = "mirrorctl rollout retry stack/" + s.name
+	}
 	told := st.Pending != nil && st.Pending.Digest == p.Digest
 	if st.Pending = p; d.blocked == specs.ReasonPruneBlocked && !told {
 		return r.pruneText(s, p)
@@ -128,14 +149,7 @@ func (r *Reconciler) pending(s *state, st *specs.StackStatus) (news string) {
 
 // pruneText says what would go, and how to agree.
 func (r *Reconciler) pruneText(s *state, p *specs.PendingPlan) string {
-	var names []string
-	for _, k := range s.decided.deletes {
-		names = append(names, k.String())
-	}
-	if len(names) > 5 {
-		names = append(names[:5], fmt.Sprintf("%d more", len(names)-5))
-	}
-	return fmt.Sprintf("%d of %d objects would be removed (%s); to agree: %s", len(s.decided.deletes), s.live.Len(), strings.Join(names, ", "), p.Command)
+	return fmt.Sprintf("%d of %d objects would be removed (%s); to agree: %s", len(s.decided.deletes), s.live.Len(), keyNames(s.decided.deletes), p.Command)
 }
 
 // tellApplied tells what was put in force.

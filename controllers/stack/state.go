@@ -2,7 +2,6 @@ package stack
 
 import (
 	"encoding/json"
-	"slices"
 	"time"
 
 	"mirroros.dev/mirroros/reconcile"
@@ -33,6 +32,8 @@ type state struct {
 	live, target *admit.Set
 	// verified is how many of its objects there were when it was last known that none is missing; -1 when that is not known.
 	verified int
+	// good is the digest of the set in force when all of its objects were seen ready at once, and no status says so yet.
+	good string
 	// decided is what was decided last.
 	decided decision
 	// toldRefused and toldBlocked are digests of what an event has told.
@@ -53,8 +54,19 @@ type receipt struct {
 	Live   *specs.Revision `json:"live,omitempty"`
 	Target *specs.Revision `json:"target,omitempty"`
 	Wave   int             `json:"wave,omitempty"`
-	// History are the digests of revisions that are kept, the newest last.
-	History []string `json:"history,omitempty"`
+	// Roll is the change of several waves that is on its way, or that went last. While only some of its waves are in force Live is no revision
+	// but what is between two, and Whole is the one before.
+	Roll  *roll           `json:"roll,omitempty"`
+	Whole *specs.Revision `json:"whole,omitempty"`
+	// Confirm is what must be confirmed, nil for nothing.
+	Confirm *confirm `json:"confirm,omitempty"`
+	// Failed are contents that failed.
+	Failed []failedContent `json:"failed,omitempty"`
+	// Kept are the revisions that are kept, in the order in which they were put in force last; Numbered is the last number given.
+	Kept     []specs.KeptRevision `json:"kept,omitempty"`
+	Numbered int64                `json:"numbered,omitempty"`
+	// Held is what the files held when somebody went back: it is not applied again by itself.
+	Held *held `json:"held,omitempty"`
 	// Verify: the Stack was suspended since, so what its files declare may have been changed.
 	Verify bool `json:"verify,omitempty"`
 }
@@ -83,6 +95,7 @@ func (r *Reconciler) restore() {
 			r.o.Log.Error(err, "cannot read what is kept of a stack; what runs stays as it is", "stack", name)
 			return true
 		}
+		s.rec.migrate(data)
 		s.live = r.revision(name, s.rec.Live)
 		s.target = r.revision(name, s.rec.Target)
 		return true
@@ -142,42 +155,4 @@ func (c *receipt) save(t *reconcile.ClientTx, stack string) error {
 	}
 	t.PutBlob(receiptBucket, stack, data)
 	return nil
-}
-
-// keepRevisions is how many revisions are kept at least, with the one in force.
-const keepRevisions = 10
-
-// remember puts a digest at the end of the history, and answers the digests that are not kept any more. They are dropped some at a time.
-func (c *receipt) remember(digest string) (dropped []string) {
-	c.History = slices.DeleteFunc(slices.Clone(c.History), func(d string) bool { return d == digest })
-	c.History = append(c.History, digest)
-	if n := len(c.History); n > keepRevisions+keepRevisions/2 {
-		dropped, c.History = slices.Clone(c.History[:n-keepRevisions]), slices.Clone(c.History[n-keepRevisions:])
-	}
-	return dropped
-}
-
-// garbage are the names of what only dropped revisions have.
-func (r *Reconciler) garbage(stack string, history, dropped []string) []string {
-	if len(dropped) == 0 {
-		return nil
-	}
-	out := admit.Unused(r.roots(stack, history), r.roots(stack, dropped))
-	for _, d := range dropped {
-		if !slices.Contains(history, d) {
-			out = append(out, admit.RootName(d))
-		}
-	}
-	return out
-}
-
-// roots of revisions that are kept.
-func (r *Reconciler) roots(stack string, digests []string) [][]byte {
-	var out [][]byte
-	for _, d := range digests {
-		if root, ok := r.o.Client.Store().Blob(revisionBucket, stack+"/"+admit.RootName(d)); ok {
-			out = append(out, root)
-		}
-	}
-	return out
 }

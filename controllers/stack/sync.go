@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/source"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -14,6 +15,12 @@ import (
 type act struct {
 	// apply a Manual stack; agreed to the removals; now: without waiting for quiet.
 	apply, agreed, now bool
+	// by whom.
+	by string
+	// advance a rollout.
+	advance bool
+	// confirm within this time what is put in force; 0 for not at all.
+	confirm time.Duration
 }
 
 // sync puts in force what may be put in force, and says when to look again.
@@ -39,12 +46,30 @@ func (r *Reconciler) sync(ctx context.Context, s *state, a act) (time.Duration, 
 	if err := r.finishTarget(ctx, s, o); err != nil {
 		return after, err
 	}
+	left, err := r.expire(ctx, s, o)
+	if err != nil {
+		return after, err
+	}
+	after = sooner(after, left)
+	if err := r.unhold(ctx, s); err != nil {
+		return after, err
+	}
 	s.decided = decide(r.observe(s, o, s.disk, a))
-	if s.decided.target != nil {
-		if err := r.enforce(ctx, s, o, s.decided); err != nil || s.refused {
+	if d := &s.decided; d.target != nil && len(d.stays) > 0 && len(admit.Admit(d.target, s.live, r.world(s))) > 0 {
+		d.target, d.unfit = nil, true
+	}
+	if t := s.decided.target; s.rec.staged() && (t == nil || t.Digest() == s.rec.Roll.To.Digest) {
+		if err := r.goOn(ctx, s, o, a); err != nil {
+			return after, err
+		}
+	} else if s.decided.target != nil {
+		if err := r.enforce(ctx, s, o, s.decided, a); err != nil || s.refused {
 			return after, err
 		}
 		s.decided = decide(r.observe(s, o, s.disk, a)) // what still waits
+		if s.rec.staged() {
+			s.decided.target, s.decided.waits = nil, specs.ReasonRollingOut
+		}
 	} else if err := r.mend(ctx, s, o); err != nil {
 		return after, err
 	}
@@ -87,19 +112,29 @@ func (r *Reconciler) over(s *state) bool {
 
 // observe gathers what a decision depends on.
 func (r *Reconciler) observe(s *state, stack *specs.Stack, to *admit.Set, a act) observed {
-	sp := stack.Spec
+	sp, snap := stack.Spec, r.snap
+	if snap == nil {
+		snap = &source.Snapshot{} // nothing was read yet
+	}
 	o := observed{
 		name: s.name, live: s.live, disk: to, refused: s.refused, suspended: sp.Suspend, removed: s.removed,
 		manual: sp.Sync == specs.SyncManual, orphan: sp.DeletionPolicy == specs.DeletionOrphan,
 		prune:     sp.Prune == nil || sp.Prune.Enabled == nil || *sp.Prune.Enabled,
 		maxDelete: specs.DefaultMaxDeletePercent,
-		act:       a.apply, agreed: a.agreed, git: r.snap.Hold != nil, unreadable: r.snap.Err != nil,
+		held:      to == s.disk && s.holds(),
+		act:       a.apply, agreed: a.agreed, git: snap.Hold != nil, unreadable: snap.Err != nil,
 	}
 	if sp.Prune != nil && sp.Prune.MaxDeletePercent != nil {
 		o.maxDelete = int(*sp.Prune.MaxDeletePercent)
 	}
+	for k := range s.rec.failures(to) {
+		if o.failed == nil {
+			o.failed = map[store.Key]bool{}
+		}
+		o.failed[k] = to == s.disk
+	}
 	if !a.now {
-		o.quietIn = max(0, r.o.Quiet-r.o.Now().Sub(r.snap.Changed))
+		o.quietIn = max(0, r.o.Quiet-r.o.Now().Sub(snap.Changed))
 	}
 	if to == nil || s.live.Digest() == to.Digest() {
 		return o
@@ -130,7 +165,7 @@ func (r *Reconciler) elsewhere(s *state, k store.Key) bool {
 }
 
 // enforce puts what was decided in force.
-func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision) error {
+func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d decision, a act) error {
 	ops, faults, err := r.ops(s, d.target, d.fates)
 	if err != nil {
 		return err
@@ -139,14 +174,14 @@ func (r *Reconciler) enforce(ctx context.Context, s *state, o *specs.Stack, d de
 		s.faults, s.refused, s.misfit, s.admitted = faults, true, true, nil
 		return nil
 	}
-	rev := r.revisionOf(d.target)
-	rev.Message = counted(ops)
-	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
-	if err := r.commit(ctx, s, d.target, ops, rev); err != nil {
-		return err
+	if c := r.carried(s, d.target, ops); len(c) > 0 {
+		ops = append(ops, c...)
+		order(ops, d.target)
 	}
-	r.tellApplied(o, rev, ops)
-	return nil
+	rev := r.revisionOf(d.target)
+	rev.Message, rev.By = counted(ops), a.by
+	rev.Dirty = rev.Dirty || rev.Commit != "" && rev.Digest != s.disk.Digest() // what waits is not as in the commit
+	return r.enforceStage(ctx, s, o, d.target, ops, rev, a.confirm)
 }
 
 // finishTarget goes on with a change that was interrupted.
@@ -154,13 +189,12 @@ func (r *Reconciler) finishTarget(ctx context.Context, s *state, o *specs.Stack)
 	if s.target == nil {
 		return nil
 	}
-	d := sorted(r.observe(s, o, s.target, act{apply: true, agreed: true, now: true}))
-	ops, _, err := r.ops(s, s.target, d.fates)
+	ops, _, err := r.ops(s, s.target, r.fates(s, o, s.target))
 	if err != nil {
 		return err
 	}
 	rev := s.rec.Target
-	if err := r.commit(ctx, s, s.target, ops, rev); err != nil {
+	if err := r.commit(ctx, s, change{to: s.target, rev: rev, ops: ops}); err != nil {
 		return err
 	}
 	r.tellApplied(o, rev, ops)
@@ -177,7 +211,7 @@ func (r *Reconciler) mend(ctx context.Context, s *state, o *specs.Stack) error {
 		return err
 	}
 	rev := s.rec.Live
-	if err := r.commit(ctx, s, s.live, ops, rev); err != nil {
+	if err := r.commit(ctx, s, change{to: s.live, rev: rev, ops: ops}); err != nil {
 		return err
 	}
 	if len(ops) > 0 {

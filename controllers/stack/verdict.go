@@ -15,15 +15,15 @@ import (
 // verdict is what the conditions say.
 type verdict struct {
 	ready, synced metav1.Condition
-	// reconciling and stalled are left out when they have no reason.
-	reconciling, stalled metav1.Condition
+	// reconciling, stalled and degraded are left out when they have no reason.
+	reconciling, stalled, degraded metav1.Condition
 }
 
 func (v *verdict) write(st *specs.StackStatus, generation int64, now time.Time) {
 	for _, c := range []struct {
 		typ string
 		metav1.Condition
-	}{{specs.ConditionReady, v.ready}, {specs.ConditionReconciling, v.reconciling}, {specs.ConditionStalled, v.stalled}, {specs.ConditionSynced, v.synced}} {
+	}{{specs.ConditionReady, v.ready}, {specs.ConditionReconciling, v.reconciling}, {specs.ConditionStalled, v.stalled}, {specs.ConditionDegraded, v.degraded}, {specs.ConditionSynced, v.synced}} {
 		c.Condition.Type, c.Condition.ObservedGeneration = c.typ, generation
 		c.Condition.LastTransitionTime = metav1.NewTime(now).Rfc3339Copy()
 		if c.Reason == "" {
@@ -50,7 +50,7 @@ func (r *Reconciler) verdict(s *state, o *specs.Stack, st *specs.StackStatus, fa
 		ready, declared = ready+c.Ready, declared+c.Declared
 	}
 	all := fmt.Sprintf("%d of %d ready", ready, declared)
-	v.stalled = r.stalled(s, st)
+	v.stalled, v.degraded = r.stalled(s, st), r.degraded(s)
 	v.reconciling = r.reconciling(s, failed)
 	switch {
 	case o.Spec.Suspend:
@@ -59,16 +59,25 @@ func (r *Reconciler) verdict(s *state, o *specs.Stack, st *specs.StackStatus, fa
 		v.synced = condition(false, v.stalled.Reason, v.stalled.Message)
 	case s.decided.blocked == specs.ReasonPendingApply:
 		v.synced = condition(false, specs.ReasonPendingApply, "the files wait for: "+st.Pending.Command)
+	case s.decided.blocked == specs.ReasonHeld:
+		v.synced = condition(false, specs.ReasonHeld, s.heldText())
+	case v.reconciling.Reason == "" && v.degraded.Reason != "":
+		v.synced = condition(false, specs.ReasonHeld, v.degraded.Message)
 	case v.reconciling.Reason != "" || s.disk == nil || s.live.Digest() != s.disk.Digest():
 		v.synced = condition(false, specs.ReasonApplying, "what the files hold is not in force yet")
 	default:
 		v.synced = condition(true, specs.ReasonSynced, "what the files hold is in force")
+	}
+	if v.reconciling.Reason == "" {
+		v.reconciling = s.waitsForConfirm()
 	}
 	switch {
 	case v.stalled.Reason != "" && v.stalled.Reason != specs.ReasonWaitingForGit:
 		v.ready = condition(false, v.stalled.Reason, v.stalled.Message+"; "+all)
 	case failed != nil:
 		v.ready = condition(false, specs.ReasonApplyFailed, failed.Error())
+	case s.rec.staged():
+		v.ready = condition(false, specs.ReasonRollingOut, all+"; "+v.reconciling.Message)
 	case ready < declared:
 		v.ready = condition(false, specs.ReasonWaitingForObjects, all+": "+names(s.unready))
 		if v.reconciling.Reason == "" {
@@ -119,6 +128,8 @@ func (r *Reconciler) reconciling(s *state, failed error) metav1.Condition {
 		return condition(true, specs.ReasonApplying, "revision "+short(s.target.Digest())+" is being put in force")
 	case r.snap.Hold != nil:
 		return condition(true, specs.ReasonWaitingForGit, "git is at work: "+r.snap.Hold.Path)
+	case s.rec.staged():
+		return condition(true, specs.ReasonRollingOut, r.rollText(s))
 	case d.waits == specs.ReasonWaitingForQuiet:
 		return condition(true, specs.ReasonWaitingForQuiet, fmt.Sprintf("%s wait until the files are quiet", plural(len(d.deletes), "removal")))
 	case s.decided.waits == specs.ReasonHandedOver:

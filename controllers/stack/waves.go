@@ -13,7 +13,7 @@ import (
 // op is one write of an object.
 type op struct {
 	key    store.Key
-	change plan.Change
+	change plan.Change // None writes nothing: see carried
 	// old and new object; nil where there is none.
 	old, new specs.Object
 	// entry of the document that is put in force; nil when one went.

@@ -187,6 +187,23 @@ func (w *world) ready() {
 	}
 }
 
+// drive does what the rollout controller does: while waves wait, all objects become ready and the next wave is put in force.
+func (w *world) drive() {
+	w.t.Helper()
+	for again := true; again; {
+		again = false
+		for _, s := range reconcile.List[*specs.Stack](w.client) {
+			if o := w.r.Rolling(s.Name); o != nil && int(o.Spec.InForce) < len(o.Spec.Waves) && !s.Spec.Suspend {
+				w.ready()
+				Expect(w.r.Advance(context.Background(), s.Name, o.Name, o.Spec.InForce)).To(Succeed())
+				w.settle()
+				next := w.r.Rolling(s.Name)
+				again = again || next != o && (next == nil || next.Spec.InForce != o.Spec.InForce || next.Name != o.Name)
+			}
+		}
+	}
+}
+
 // process is a manifest of one process; more are lines of its spec.
 func process(name string, more ...string) string {
 	text := "apiVersion: mirroros.dev/v1alpha1\nkind: Process\nmetadata:\n  name: " + name + "\nspec:\n  command: [sleep, \"1\"]\n"

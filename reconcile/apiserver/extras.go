@@ -100,11 +100,13 @@ func (s *Server) apply(w http.ResponseWriter, r *request) error {
 	var body struct {
 		Plan  string `json:"plan"`
 		Prune bool   `json:"prune"`
+		// ConfirmWithin goes back unless it is confirmed within this time.
+		ConfirmWithin metav1.Duration `json:"confirmWithin"`
 	}
 	if err := r.extra(&body); err != nil {
 		return err
 	}
-	revision, message, err := s.o.Stacks.Apply(r.Context(), r.name, body.Plan, body.Prune)
+	revision, message, err := s.o.Stacks.Apply(r.Context(), r.name, body.Plan, body.Prune, r.caller.name, body.ConfirmWithin.Duration)
 	if err != nil {
 		return stackError(err)
 	}

@@ -29,6 +29,10 @@ type fake struct {
 	faults   []specs.Fault
 	digest   string
 	prune    bool
+	by       string
+	confirm  time.Duration
+	asked    string
+	undo     specs.UndoRequest
 	shutDown bool
 	reloaded string
 	info     func()
@@ -75,9 +79,38 @@ func (f *fake) Plan(_ context.Context, _ string, files map[string]string) (*plan
 	return f.plan, f.faults, f.failing
 }
 
-func (f *fake) Apply(_ context.Context, _, digest string, prune bool) (string, string, error) {
-	f.digest, f.prune = digest, prune
+func (f *fake) Apply(_ context.Context, _, digest string, prune bool, by string, confirm time.Duration) (string, string, error) {
+	f.digest, f.prune, f.by, f.confirm = digest, prune, by, confirm
 	return "abc", "applied", f.failing
+}
+
+func (f *fake) Revisions(stack string) (specs.RevisionList, error) {
+	return specs.RevisionList{Stack: stack, Items: []specs.KeptRevision{{Revision: specs.Revision{Number: 7}, Good: true}}}, f.failing
+}
+
+func (f *fake) Manifests(_, revision string) (specs.RevisionManifests, []specs.Fault, error) {
+	f.asked = revision
+	return specs.RevisionManifests{Stack: "home"}, f.faults, f.failing
+}
+
+func (f *fake) Differences(_, from, to string) (specs.RevisionDiff, []specs.Fault, error) {
+	f.asked = from + " " + to
+	return specs.RevisionDiff{Stack: "home"}, f.faults, f.failing
+}
+
+func (f *fake) Undo(_ context.Context, _ string, a specs.UndoRequest) (specs.Undone, []specs.Fault, error) {
+	f.undo = a
+	return specs.Undone{Message: "went back"}, f.faults, f.failing
+}
+
+func (f *fake) Retry(_ context.Context, _, by string) (string, string, error) {
+	f.by = by
+	return "abc", "tried again", f.failing
+}
+
+func (f *fake) Steer(_ context.Context, _ string, action specs.RolloutAction, by string) (string, []specs.Fault, error) {
+	f.asked, f.by = string(action), by
+	return "is paused", f.faults, f.failing
 }
 
 func (f *fake) Info(context.Context) apiserver.HostInfo {
@@ -185,10 +218,38 @@ var _ = Describe("What only this operator has", func() {
 	})
 
 	It("applies a plan that was agreed to", func() {
-		r := a.send("POST", stacks+"/home/apply", jsonType, `{"plan":"d","prune":true}`)
+		r := a.send("POST", stacks+"/home/apply", jsonType, `{"plan":"d","prune":true,"confirmWithin":"2m"}`)
+		Expect(f.confirm).To(Equal(2 * time.Minute))
 		Expect(r.body).To(MatchJSON(`{"revision":"abc","message":"applied"}`))
 		Expect(f.digest).To(Equal("d"))
 		Expect(f.prune).To(BeTrue())
+	})
+
+	Context("revisions of a stack", func() {
+		It("are listed, shown and compared by any name", func() {
+			Expect(a.get(stacks + "/home/revisions").body).To(MatchJSON(`{"stack":"home","items":[{"number":7,"digest":"","good":true}]}`))
+			Expect(a.get(stacks + "/home/revisions/last-good").code).To(Equal(200))
+			Expect(f.asked).To(Equal("last-good"))
+			Expect(a.get(stacks + "/home/revisions/41/diff/disk").code).To(Equal(200))
+			Expect(f.asked).To(Equal("41 disk"))
+			f.faults = []specs.Fault{{File: "a.yaml", Line: 7, Message: "unknown"}}
+			Expect(a.get(stacks + "/home/revisions/41/diff/disk").code).To(Equal(422))
+			Expect(a.get(stacks + "/home/revisions/disk").code).To(Equal(422))
+		})
+
+		It("are gone back to in the name of who asks, whatever the request says", func() {
+			r := a.send("POST", stacks+"/home/undo", jsonType, `{"revision":"41","plan":"d","prune":true}`)
+			Expect(r.at("message")).To(Equal("went back"))
+			Expect(f.undo.By).NotTo(BeEmpty())
+			f.undo.By = ""
+			Expect(f.undo).To(Equal(specs.UndoRequest{Revision: "41", Plan: "d", Prune: true}))
+			Expect(a.send("POST", stacks+"/home/undo", jsonType, `{"by":"root"}`).code).To(Equal(400))
+			Expect(a.do("POST", stacks+"/home/retry", "").body).To(MatchJSON(`{"revision":"abc","message":"tried again"}`))
+			Expect(f.by).NotTo(BeEmpty())
+			Expect(a.do("POST", stacks+"/home/rollout/pause", "").body).To(MatchJSON(`{"message":"is paused"}`))
+			Expect(f.asked).To(Equal("pause"))
+			Expect(a.do("POST", stacks+"/home/rollout/promote", "").code).To(Equal(400))
+		})
 	})
 
 	DescribeTable("errors from behind", func(failing error, path string, code int, text string) {
@@ -223,7 +284,7 @@ var _ = Describe("What only this operator has", func() {
 	It("is not there without its other side", func() {
 		b := serve(GinkgoTB(), apiserver.Options{})
 		b.make("web", sleeps)
-		for _, p := range []string{stacks + "/home/plan", stacks + "/home/apply", processes + "/web/reload", "/mirroros/shutdown"} {
+		for _, p := range []string{stacks + "/home/plan", stacks + "/home/apply", stacks + "/home/undo", stacks + "/home/retry", processes + "/web/reload", "/mirroros/shutdown"} {
 			Expect(b.do("POST", p, "").code).To(Equal(404), p)
 		}
 		Expect(b.get("/mirroros/host").code).To(Equal(404))

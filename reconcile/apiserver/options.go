@@ -97,8 +97,19 @@ type Stacks interface {
 	// Plan says what bringing the stack to files (by path relative to the stack's directory; nil: those on disk) would do, or what is
 	// wrong with them.
 	Plan(ctx context.Context, stack string, files map[string]string) (*plan.Plan, []specs.Fault, error)
-	// Apply brings the stack to what is on disk. digest is of the plan agreed to, empty for none; prune agrees to removals too.
-	Apply(ctx context.Context, stack, digest string, prune bool) (revision, message string, err error)
+	// Apply brings the stack to what is on disk. digest is of the plan agreed to, empty for none; prune agrees to removals too; by is who asks.
+	// What is not confirmed within a time, unless that is 0, is gone back from.
+	Apply(ctx context.Context, stack, digest string, prune bool, by string, confirm time.Duration) (revision, message string, err error)
+	// Revisions lists what is kept of the stack. Manifests are the documents of one revision, and Differences what two have differently;
+	// the faults are those of the files, when they are what is asked for.
+	Revisions(stack string) (specs.RevisionList, error)
+	Manifests(stack, revision string) (specs.RevisionManifests, []specs.Fault, error)
+	Differences(stack, from, to string) (specs.RevisionDiff, []specs.Fault, error)
+	// Undo puts an older revision in force, and Retry what the files hold though somebody went back from it.
+	Undo(ctx context.Context, stack string, a specs.UndoRequest) (specs.Undone, []specs.Fault, error)
+	Retry(ctx context.Context, stack, by string) (revision, message string, err error)
+	// Steer pauses, resumes or aborts the rollout that is under way, or confirms what waits for it.
+	Steer(ctx context.Context, stack string, action specs.RolloutAction, by string) (message string, faults []specs.Fault, err error)
 }
 
 // Host is the operator itself.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -23,6 +24,7 @@ type applyOptions struct {
 	plan    string
 	wait    bool
 	timeout time.Duration
+	confirm time.Duration
 }
 
 func newApply(c *command) *cobra.Command {
@@ -34,6 +36,7 @@ func newApply(c *command) *cobra.Command {
 With -f, it makes or changes the objects of a file, a directory or standard input (-); they belong to no stack and are never pruned.`,
 		Example: `  mirrorctl apply                                # a Manual stack to what is on disk
   mirrorctl apply home --prune --plan 3f2a91c0    # agree to a removal, as status says
+  mirrorctl apply --confirm-within 2m             # back by itself, unless you can still say: mirrorctl confirm
   mirrorctl apply -f web.yaml --wait
   mirrorctl create process web --command 'sleep 60' --dry-run -o yaml | mirrorctl apply -f -`,
 		Args:              cobra.MaximumNArgs(1),
@@ -42,11 +45,14 @@ With -f, it makes or changes the objects of a file, a directory or standard inpu
 			if o.dryRun != "none" && o.dryRun != "server" {
 				return usageError("--dry-run=%s: want server or none; `mirrorctl validate` checks without an operator", o.dryRun)
 			}
+			if cmd.Flags().Changed("confirm-within") && o.confirm <= 0 {
+				return usageError("--confirm-within %s: want a duration such as 2m", o.confirm)
+			}
 			if len(o.files) == 0 {
 				return c.applyStack(cmd.Context(), o, args)
 			}
-			if len(args) > 0 || o.prune || o.plan != "" {
-				return usageError("a stack, --prune and --plan do not go with -f")
+			if len(args) > 0 || o.prune || o.plan != "" || o.confirm != 0 {
+				return usageError("a stack, --prune, --plan and --confirm-within do not go with -f")
 			}
 			return c.applyFiles(cmd.Context(), o)
 		},
@@ -57,6 +63,7 @@ With -f, it makes or changes the objects of a file, a directory or standard inpu
 	f.Lookup("dry-run").NoOptDefVal = "server"
 	f.BoolVar(&o.prune, "prune", false, "agree to a removal that was stopped; needs --plan")
 	f.StringVar(&o.plan, "plan", "", "the digest of the plan that is agreed to")
+	f.DurationVar(&o.confirm, "confirm-within", 0, "go back unless `mirrorctl confirm` is said within this time")
 	f.BoolVar(&o.wait, "wait", false, "wait until what was applied is ready")
 	f.DurationVar(&o.timeout, "timeout", 5*time.Minute, "how long --wait waits")
 	return cmd
@@ -74,7 +81,7 @@ func (c *command) applyStack(ctx context.Context, o applyOptions, args []string)
 	if o.dryRun == "server" {
 		return c.plan(ctx, planOptions{}, []string{stack})
 	}
-	body, err := json.Marshal(map[string]any{"plan": o.plan, "prune": o.prune})
+	body, err := json.Marshal(map[string]any{"plan": o.plan, "prune": o.prune, "confirmWithin": metav1.Duration{Duration: o.confirm}})
 	if err != nil {
 		return fmt.Errorf("cannot make the request: %v", err)
 	}
@@ -87,7 +94,22 @@ func (c *command) applyStack(ctx context.Context, o applyOptions, args []string)
 	if !o.wait {
 		return nil
 	}
-	return c.waitReady(ctx, []target{{specs.KindOf("Stack"), stack}}, o.timeout)
+	if err := c.waitReady(ctx, []target{{specs.KindOf("Stack"), stack}}, o.timeout); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, max(o.timeout, time.Second))
+	defer cancel()
+	if list, err := c.rolling(ctx, []string{stack}); err == nil && len(list) > 0 && list[0].Status.CompletedAt == nil {
+		return c.watchRollout(ctx, []string{stack}) // ready for a moment is not ready
+	}
+	var s specs.Stack
+	if err := c.client().getJSON(ctx, kindPath(specs.KindOf("Stack"), stack), &s); err != nil {
+		return err
+	}
+	if cond := meta.FindStatusCondition(s.Status.Conditions, specs.ConditionSynced); cond != nil && cond.Reason == specs.ReasonHeld {
+		return &exitError{exitFalse, oneLine(cond.Message)} // it failed, and all is ready as before
+	}
+	return nil
 }
 
 // oneStack is the stack named, or the one whose plan waits, or the only one that has something to apply, or the only one there is.

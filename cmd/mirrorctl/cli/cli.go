@@ -42,9 +42,9 @@ var verbs = []struct {
 	group string
 	make  []func(*command) *cobra.Command
 }{
-	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newPlan, newDiff, newEdit, newDelete}},
+	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newConfirm, newPlan, newDiff, newEdit, newDelete}},
 	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait, newAudit}},
-	{"Act on what runs:", []func(*command) *cobra.Command{newRestart, newReload, newSuspend, newResume, newExec, newDown}},
+	{"Act on what runs:", []func(*command) *cobra.Command{newRollout, newRestart, newReload, newSuspend, newResume, newExec, newDown}},
 	{"Let through the gate:", []func(*command) *cobra.Command{newToken, newClientConfig, newCanI, newWhy, newAllow, newBudget}},
 	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newSandbox, newAPIResources, newVersion}},
 }
@@ -134,7 +134,7 @@ func unknownVerb(root *cobra.Command, word string) error {
 	for _, v := range root.Commands() {
 		known = append(append(known, v.Name()), v.Aliases...)
 	}
-	return usageError("no verb %q%s; `%s --help` lists the verbs", word, specs.DidYouMean(word, known), root.Name())
+	return usageError("no verb %q%s; `%s --help` lists the verbs", word, specs.DidYouMean(word, known), root.CommandPath())
 }
 
 // newHelp is cobra's help command, with an exit code for a word that is none.

@@ -72,15 +72,7 @@ func (c *command) diffDocument(ctx context.Context, d *specs.Document, dir strin
 		return false, nil
 	}
 	fmt.Fprintf(c.Out, "%s\n%s\n", paint(c.Out, dim, "--- live "+t.String()), paint(c.Out, dim, "+++ "+d.File))
-	for _, l := range diffLines(lines(a), lines(b)) {
-		switch l[0] {
-		case '-':
-			l = paint(c.Out, red, l)
-		case '+':
-			l = paint(c.Out, green, l)
-		}
-		fmt.Fprintln(c.Out, l)
-	}
+	c.printDiff(diffLines(lines(a), lines(b)))
 	return true, nil
 }
 

@@ -34,6 +34,7 @@ import (
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/reconciletest"
 	"mirroros.dev/mirroros/reconcile/source"
+	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
 
@@ -291,8 +292,55 @@ func (f *fixture) Plan(_ context.Context, stack string, files map[string]string)
 }
 
 // Apply says what it was asked.
-func (f *fixture) Apply(_ context.Context, _, digest string, prune bool) (revision, message string, err error) {
+func (f *fixture) Apply(_ context.Context, _, digest string, prune bool, _ string, confirm time.Duration) (revision, message string, err error) {
+	if confirm > 0 {
+		return "r2", fmt.Sprintf("applied, to be confirmed within %s", confirm), nil
+	}
 	return "r2", fmt.Sprintf("applied (plan %q, prune %t)", digest, prune), nil
+}
+
+// Revisions, Manifests, Differences and Undo answer what files of the script say: revisions.yaml, show-REVISION.yaml, diff.yaml, undo.yaml.
+func (f *fixture) Revisions(string) (out specs.RevisionList, err error) {
+	return out, f.file("revisions.yaml", &out)
+}
+
+func (f *fixture) Manifests(_, revision string) (out specs.RevisionManifests, _ []specs.Fault, err error) {
+	return out, nil, f.file("show-"+revision+".yaml", &out)
+}
+
+func (f *fixture) Differences(_, from, to string) (out specs.RevisionDiff, faults []specs.Fault, err error) {
+	if to == "refused" {
+		return out, []specs.Fault{{File: "web.yaml", Line: 7, Column: 3, Message: "unknown field"}}, nil
+	}
+	if from == to {
+		return out, nil, nil
+	}
+	return out, nil, f.file("diff.yaml", &out)
+}
+
+func (f *fixture) Undo(_ context.Context, _ string, a specs.UndoRequest) (out specs.Undone, _ []specs.Fault, err error) {
+	if err := f.file("undo.yaml", &out); err != nil || a.DryRun {
+		return out, nil, err
+	}
+	out.Message = fmt.Sprintf("went back (revision %q, plan %q, prune %t)", a.Revision, a.Plan, a.Prune)
+	return out, nil, nil
+}
+
+func (f *fixture) Retry(context.Context, string, string) (revision, message string, err error) {
+	return "r2", "1 updated", nil
+}
+
+func (f *fixture) Steer(_ context.Context, _ string, action specs.RolloutAction, _ string) (string, []specs.Fault, error) {
+	return "rollout: " + string(action), nil, nil
+}
+
+// file reads a file of the script.
+func (f *fixture) file(name string, into any) error {
+	text, err := os.ReadFile(filepath.Join(f.dir, name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", name, store.ErrNotFound)
+	}
+	return errors.Join(err, yaml.UnmarshalStrict(text, into))
 }
 
 func (f *fixture) reload(context.Context, string) error { return nil }

@@ -195,6 +195,9 @@ func statusOfStack(s *specs.Stack) stackStatus {
 	if len(s.Status.Faults) > 0 && s.Status.LastFailed != nil && !s.Status.LastFailed.Time.IsZero() {
 		out.RefusedAt = &s.Status.LastFailed.Time
 	}
+	if cond := meta.FindStatusCondition(s.Status.Conditions, specs.ConditionSynced); cond != nil && cond.Reason == specs.ReasonHeld {
+		out.Held = cond.Message
+	}
 	for _, typ := range []string{specs.ConditionReconciling, specs.ConditionStalled} { // what stalls says more of the same thing
 		cond := meta.FindStatusCondition(s.Status.Conditions, typ)
 		switch {

@@ -96,6 +96,8 @@ func stackLine(s *stackStatus, now time.Time) string {
 		line += "; disk unknown, last seen ahead: " + revisionText(s.Disk) + "."
 	case s.Live != nil && s.Live.Digest == s.Disk.Digest:
 		line += "; disk the same."
+	case s.Pending != nil && s.Pending.Reason == specs.ReasonHeld:
+		line += fmt.Sprintf(" (revision %d); disk is held: %s.", s.Live.Number, revisionText(s.Disk))
 	default:
 		line += "; disk is ahead: " + revisionText(s.Disk) + "."
 	}

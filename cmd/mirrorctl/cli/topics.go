@@ -12,6 +12,7 @@ func newTopics() []*cobra.Command {
   delete process/NAME     the process, for good, when it was made through the API; for a stack's, remove its document
   suspend process/NAME    the process, until "resume"; --for resumes it by itself, --reason says why
   suspend stack/NAME      following the stack's files; what runs goes on and is healed, edits wait
+  rollout pause           the waves of a change that is on its way; "rollout abort" goes back to the revision before
   restart process/NAME    each instance, which starts again at once
   replicas: 0             the process, as its manifest says
   down (or shutdown)      every workload, dependents first, and then the operator
