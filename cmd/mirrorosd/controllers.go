@@ -15,6 +15,7 @@ import (
 	"mirroros.dev/mirroros/controllers/stack"
 	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/admit"
+	"mirroros.dev/mirroros/reconcile/audit"
 	"mirroros.dev/mirroros/reconcile/plan"
 	"mirroros.dev/mirroros/reconcile/queue"
 	"mirroros.dev/mirroros/reconcile/store"
@@ -53,7 +54,7 @@ func (op *operator) reconcilers() {
 		Index:   op.index,
 		Event:   op.events.As("stack-controller").Event,
 		Planner: op.plan,
-		Audit:   op.audit.Write,
+		Audit:   func(rec *audit.Record) error { return op.audit.Write(rec, true) },
 		Moved:   op.moved,
 		Memory:  hostMemory(),
 		Boot:    thisLife().Boot,
