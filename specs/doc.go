@@ -39,7 +39,8 @@
 //
 // A TokenBudget selects principals as a GateRule does, and calls by its scope. Every budget that a call falls under holds, and with each the
 // budgets above it (parent). A limit counts one measure in one window. What a backend takes is its pricing, or that of its Route; a budget of
-// cost may be over no backend that has none, and a tree of budgets has one currency ([BudgetMisfits], which admission and mirrorctl share).
+// cost may be over no backend that has none, and a tree of budgets has one currency ([BudgetMisfits]; that, [Fits],
+// [Rivals] and [FixedPorts] admission and mirrorctl share).
 //
 // # Template, generation, revision
 //

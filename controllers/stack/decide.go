@@ -139,8 +139,8 @@ func succeeded(gone *admit.Entry, changes []admit.Change) bool {
 }
 
 // clash tells whether two objects cannot have their ports at once.
-func clash(a, b []admit.Port) bool {
-	return slices.ContainsFunc(a, func(p admit.Port) bool { return slices.ContainsFunc(b, p.Clashes) })
+func clash(a, b []specs.FixedPort) bool {
+	return slices.ContainsFunc(a, func(p specs.FixedPort) bool { return slices.ContainsFunc(b, p.Clashes) })
 }
 
 func (d *decision) fate(c admit.Change, o observed) fate {
@@ -222,7 +222,7 @@ func overLimit(deletes, total, remain, percent int) bool {
 
 // withhold keeps changes back that need a port of an object that stays for now.
 func (d *decision) withhold(o observed, held map[store.Key]*admit.Entry) {
-	var ports []admit.Port
+	var ports []specs.FixedPort
 	for k, e := range held {
 		if d.fates[k] == fateDelete {
 			ports = append(ports, e.Ports...)

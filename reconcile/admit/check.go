@@ -125,26 +125,26 @@ func (c *check) namesOf(kind string) []string {
 }
 
 // port checks a fixed port against every other document and object that fixes it.
-func (c *check) port(e *Entry, p Port) {
+func (c *check) port(e *Entry, p specs.FixedPort) {
 	for _, other := range c.set.users(p.Number) {
-		if other.Key() != e.Key() && p.clash(other.Ports) && c.second(e, other) {
-			c.add(e.fault(p.Field, "%s is the %s of %s, in %s", p, p.word(), words(other.Key()), other.Place()))
+		if other.Key() != e.Key() && p.ClashesAny(other.Ports) && c.second(e, other) {
+			c.add(e.fault(p.Field, "%s is the %s of %s, in %s", p, p.Word(), words(other.Key()), other.Place()))
 			return
 		}
 	}
 	for _, name := range sortedNames(c.w.Others) {
 		for _, other := range c.w.Others[name].users(p.Number) {
-			if other.Key() != e.Key() && p.clash(other.Ports) && c.w.newcomer(name, e.Key(), other.Key()) {
-				c.add(e.fault(p.Field, "%s is the %s of %s of stack/%s, in %s", p, p.word(), words(other.Key()), name, other.Place()))
+			if other.Key() != e.Key() && p.ClashesAny(other.Ports) && c.w.newcomer(name, e.Key(), other.Key()) {
+				c.add(e.fault(p.Field, "%s is the %s of %s of stack/%s, in %s", p, p.Word(), words(other.Key()), name, other.Place()))
 				return
 			}
 		}
 	}
-	for _, kind := range portKinds {
+	for _, kind := range specs.PortKinds {
 		for _, o := range c.w.List(kind) {
 			k := store.Key{Kind: kind, Name: o.GetName()}
-			if o.GetLabels()[specs.LabelStack] == "" && c.set.Get(k) == nil && p.clash(fixedPorts(o)) {
-				c.add(e.fault(p.Field, "%s is the %s of %s, which was made through the API", p, p.word(), words(k)))
+			if o.GetLabels()[specs.LabelStack] == "" && c.set.Get(k) == nil && p.ClashesAny(specs.FixedPorts(o)) {
+				c.add(e.fault(p.Field, "%s is the %s of %s, which was made through the API", p, p.Word(), words(k)))
 				return
 			}
 		}

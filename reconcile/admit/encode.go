@@ -56,16 +56,16 @@ type fileJSON struct {
 }
 
 type entryJSON struct {
-	Kind  string      `json:"k"`
-	Name  string      `json:"n"`
-	Index int         `json:"i,omitempty"`
-	Line  int         `json:"l"`
-	Sum   []byte      `json:"s"`
-	Refs  []specs.Ref `json:"r,omitempty"`
-	Ports []Port      `json:"p,omitempty"`
-	Wave  int         `json:"w,omitempty"`
-	From  string      `json:"f,omitempty"`
-	Kept  bool        `json:"o,omitempty"`
+	Kind  string            `json:"k"`
+	Name  string            `json:"n"`
+	Index int               `json:"i,omitempty"`
+	Line  int               `json:"l"`
+	Sum   []byte            `json:"s"`
+	Refs  []specs.Ref       `json:"r,omitempty"`
+	Ports []specs.FixedPort `json:"p,omitempty"`
+	Wave  int               `json:"w,omitempty"`
+	From  string            `json:"f,omitempty"`
+	Kept  bool              `json:"o,omitempty"`
 	// Remote field of a route.
 	Remote string `json:"m,omitempty"`
 	// Memory that its instances need.

@@ -44,7 +44,7 @@ type Entry struct {
 	Sum [16]byte
 	// Refs to other objects, and the ports that it fixes.
 	Refs  []specs.Ref
-	Ports []Port
+	Ports []specs.FixedPort
 	// Wave is its annotation of that name; RenamedFrom too. Kept: it must not be pruned.
 	Wave        int
 	RenamedFrom string
@@ -204,7 +204,7 @@ func entryOf(d *specs.Document) *Entry {
 	if e.Faulty {
 		return e
 	}
-	e.Refs, e.Ports, e.Remote, e.Memory = specs.References(d.Object), fixedPorts(d.Object), remoteField(d.Object), memoryOf(d.Object)
+	e.Refs, e.Ports, e.Remote, e.Memory = specs.References(d.Object), specs.FixedPorts(d.Object), remoteField(d.Object), memoryOf(d.Object)
 	a := d.Object.GetAnnotations()
 	e.Wave, _ = strconv.Atoi(a[specs.AnnotationWave])
 	e.RenamedFrom = a[specs.AnnotationRenamedFrom]

@@ -2,132 +2,10 @@ package admit
 
 import (
 	"fmt"
-	"slices"
 
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
-
-// misfit is what does not fit between one object and another, at a field of the first.
-type misfit struct{ field, text string }
-
-// finder looks up what a reference leads to; nil when there is nothing, which is told elsewhere.
-type finder func(kind, name string) specs.Object
-
-// find looks an object up as its type.
-func find[T specs.Object](get finder, kind, name string) (t T, ok bool) {
-	t, ok = get(kind, name).(T)
-	return t, ok
-}
-
-// fits tells what of an object does not fit to the objects that it refers to.
-func fits(o specs.Object, get finder) []misfit {
-	switch o := o.(type) {
-	case *specs.Route:
-		return append(backendsFit("spec.backends", o.Spec.Backends, get), backendsFit("spec.fallbacks", o.Spec.Fallbacks, get)...)
-	case *specs.GateRule:
-		return ruleFits(o, get)
-	case *specs.Process:
-		return tokensFit(o, get)
-	}
-	return nil
-}
-
-// backendsFit looks for the ports of processes.
-func backendsFit(field string, backends []specs.RouteBackend, get finder) []misfit {
-	var out []misfit
-	for i, b := range backends {
-		p, ok := find[*specs.Process](get, "Process", b.Process)
-		if !ok || b.Process == "" {
-			continue
-		}
-		var names []string
-		for _, port := range p.Spec.Ports {
-			names = append(names, port.Name)
-		}
-		switch {
-		case len(names) == 0:
-			out = append(out, misfit{fmt.Sprintf("%s[%d].process", field, i), "process/" + b.Process + " has no ports, so nothing can be sent to it"})
-		case b.Port != "" && !slices.Contains(names, b.Port):
-			out = append(out, misfit{fmt.Sprintf("%s[%d].port", field, i),
-				fmt.Sprintf("process/%s has no port %q%s", b.Process, b.Port, specs.DidYouMean(b.Port, names))})
-		}
-	}
-	return out
-}
-
-// ruleFits looks for routes that a rule names and can never be for.
-func ruleFits(r *specs.GateRule, get finder) []misfit {
-	var out []misfit
-	tools := r.Spec.MCP == nil || len(r.Spec.Routes) == 0
-	for i, name := range r.Spec.Routes {
-		route, ok := find[*specs.Route](get, "Route", name)
-		if !ok {
-			return out // nothing can be told of all of them
-		}
-		tools = tools || route.Spec.Protocol == specs.ProtocolMCP
-		if gates := r.Spec.Gates; len(gates) > 0 && !slices.Contains(gates, route.Spec.Gate) {
-			out = append(out, misfit{fmt.Sprintf("spec.routes[%d]", i), fmt.Sprintf("route/%s is of gate/%s, which spec.gates does not name", name, route.Spec.Gate)})
-		}
-	}
-	if !tools {
-		out = append(out, misfit{"spec.mcp", "none of the routes is of protocol MCP, so the rule would match nothing"})
-	}
-	return out
-}
-
-// tokensFit looks for tokens that would be valid for longer than their principal lets them.
-func tokensFit(p *specs.Process, get finder) []misfit {
-	principal, ok := find[*specs.Principal](get, "Principal", p.Spec.Principal)
-	if !ok || p.Spec.Principal == "" || principal.Spec.Tokens == nil || principal.Spec.Tokens.MaxTTL == nil {
-		return nil
-	}
-	var out []misfit
-	for i, e := range p.Spec.Env {
-		if e.ValueFrom == nil || e.ValueFrom.Token == nil {
-			continue
-		}
-		ttl, at, word := specs.DefaultTokenTTL, fmt.Sprintf("spec.env[%d].valueFrom.token", i), ", the default,"
-		if d := e.ValueFrom.Token.TTL; d != nil {
-			ttl, at, word = d.Duration, at+".ttl", ""
-		}
-		if most := principal.Spec.Tokens.MaxTTL.Duration; ttl > most {
-			out = append(out, misfit{at, fmt.Sprintf("%s%s is more than the maxTTL of principal/%s, which is %s", specs.ShortDuration(ttl), word, p.Spec.Principal, specs.ShortDuration(most))})
-		}
-	}
-	return out
-}
-
-// rivals tells what two routes of one gate both claim; empty when each has its own.
-func rivals(a, b *specs.Route) (field, text string) {
-	x, y := &a.Spec, &b.Spec
-	if x.Gate != y.Gate {
-		return "", ""
-	}
-	whole := func(p specs.RouteProtocol) bool { return p == specs.ProtocolTCP }
-	paths := func(p specs.RouteProtocol) bool { return p == specs.ProtocolMCP || p == specs.ProtocolHTTP }
-	switch {
-	case whole(x.Protocol):
-		return "spec.gate", "a TCP route takes all of its gate, and gate/" + x.Gate + " has %s"
-	case whole(y.Protocol):
-		return "spec.gate", "gate/" + x.Gate + " is taken whole by a TCP route, %s"
-	case paths(x.Protocol) && paths(y.Protocol) && x.Match.Path == y.Match.Path:
-		return "spec.match.path", "the path " + x.Match.Path + " is that of %s"
-	case x.Protocol != y.Protocol:
-		return "", ""
-	}
-	for i, m := range x.Match.Models {
-		if slices.Contains(y.Match.Models, m) {
-			return fmt.Sprintf("spec.match.models[%d]", i), fmt.Sprintf("the model %q is that of %%s", m)
-		}
-	}
-	for i, h := range x.Match.Hosts {
-		if slices.Contains(y.Match.Hosts, h) {
-			return fmt.Sprintf("spec.match.hosts[%d]", i), fmt.Sprintf("the host %q is that of %%s", h)
-		}
-	}
-	return "", ""
-}
 
 // remoteField is the first field of a route that lets requests leave the host; empty when none does.
 func remoteField(o specs.Object) string {
@@ -177,8 +55,8 @@ func (c *check) fit(e *Entry) {
 	if d == nil || d.Object == nil {
 		return
 	}
-	for _, m := range fits(d.Object, c.object) {
-		c.add(e.fault(m.field, "%s", m.text))
+	for _, m := range specs.Fits(d.Object, c.object) {
+		c.add(e.fault(m.Sites[0].Field, "%s", m.Message))
 	}
 }
 
@@ -197,7 +75,7 @@ func (c *check) route(e *Entry) {
 		if !ok {
 			return false
 		}
-		field, text := rivals(r, o)
+		field, text := specs.Rivals(r, o)
 		if field != "" {
 			c.add(e.fault(field, text, holder))
 		}

@@ -103,16 +103,16 @@ func Object(o specs.Object, w World) field.ErrorList {
 			}
 		}
 	}
-	var had []Port
+	var had []specs.FixedPort
 	if exists {
-		had = fixedPorts(live)
+		had = specs.FixedPorts(live)
 	}
-	for _, p := range fixedPorts(o) {
-		if p.clash(had) {
+	for _, p := range specs.FixedPorts(o) {
+		if p.ClashesAny(had) {
 			continue
 		}
 		if other := w.portHolder(p, k); other != "" {
-			faults = append(faults, field.Invalid(field.NewPath(p.Field), p.value(), "is the "+p.word()+" of "+other))
+			faults = append(faults, field.Invalid(field.NewPath(p.Field), p.Value(), "is the "+p.Word()+" of "+other))
 		}
 	}
 	faults = append(faults, w.fits(o)...)
@@ -147,8 +147,8 @@ func (w World) fits(o specs.Object) field.ErrorList {
 		}
 		return found
 	}
-	for _, m := range fits(o, get) {
-		faults = append(faults, field.Forbidden(field.NewPath(m.field), m.text))
+	for _, m := range specs.Fits(o, get) {
+		faults = append(faults, field.Forbidden(field.NewPath(m.Sites[0].Field), m.Message))
 	}
 	r, ok := o.(*specs.Route)
 	if !ok {
@@ -156,7 +156,7 @@ func (w World) fits(o specs.Object) field.ErrorList {
 	}
 	for _, other := range w.List("Route") {
 		if x, ok := other.(*specs.Route); ok && x.Name != r.Name {
-			if at, text := rivals(r, x); at != "" {
+			if at, text := specs.Rivals(r, x); at != "" {
 				return append(faults, field.Forbidden(field.NewPath(at), fmt.Sprintf(text, "route/"+x.Name)))
 			}
 		}
@@ -165,17 +165,17 @@ func (w World) fits(o specs.Object) field.ErrorList {
 }
 
 // portHolder is the object that fixes a port, in words, with its place where a file declares it; empty when there is none but not.
-func (w World) portHolder(p Port, not store.Key) string {
+func (w World) portHolder(p specs.FixedPort, not store.Key) string {
 	for _, name := range sortedNames(w.Others) {
 		for _, e := range w.Others[name].users(p.Number) {
-			if e.Key() != not && p.clash(e.Ports) {
+			if e.Key() != not && p.ClashesAny(e.Ports) {
 				return fmt.Sprintf("%s of stack/%s, in %s", words(e.Key()), name, e.Place())
 			}
 		}
 	}
-	for _, kind := range portKinds {
+	for _, kind := range specs.PortKinds {
 		for _, o := range w.List(kind) {
-			if k := (store.Key{Kind: kind, Name: o.GetName()}); k != not && p.clash(fixedPorts(o)) {
+			if k := (store.Key{Kind: kind, Name: o.GetName()}); k != not && p.ClashesAny(specs.FixedPorts(o)) {
 				return words(k)
 			}
 		}

@@ -33,10 +33,10 @@ func newDocumentSet(docs []*specs.Document) *documentSet {
 	return s
 }
 
-// faults between documents: duplicates, ports used twice, dependencies that go in a circle, budgets that do not fit.
+// faults between documents: duplicates, ports used twice, dependencies that go in a circle, what does not fit.
 func (s *documentSet) faults() []specs.Fault {
 	all := s.objects()
-	return slices.Concat(s.duplicates(), s.ports(), s.cycles(), s.misfits(specs.BudgetMisfits(specs.OfType[*specs.TokenBudget](all), specs.OfType[*specs.Route](all))))
+	return slices.Concat(s.duplicates(), s.ports(), s.cycles(), s.fits(), s.misfits(specs.BudgetMisfits(specs.OfType[*specs.TokenBudget](all), specs.OfType[*specs.Route](all))))
 }
 
 // warnings of the documents; whole says that there is nothing but them.
@@ -84,21 +84,53 @@ func (s *documentSet) duplicates() (out []specs.Fault) {
 }
 
 func (s *documentSet) ports() (out []specs.Fault) {
-	users := map[int32]*specs.Document{}
+	type user struct {
+		d *specs.Document
+		p specs.FixedPort
+	}
+	users := map[int32][]user{}
 	for _, d := range s.docs {
-		p, ok := d.Object.(*specs.Process)
+		if d.Object == nil {
+			continue
+		}
+		for _, p := range specs.FixedPorts(d.Object) {
+			i := slices.IndexFunc(users[p.Number], func(o user) bool { return keyOf(o.d) != keyOf(d) && p.Clashes(o.p) })
+			if i >= 0 {
+				other := users[p.Number][i].d
+				out = append(out, faultAt(d, p.Field, "%s is the %s of %s, in %s", p, p.Word(), keyOf(other), place(other)))
+				continue
+			}
+			users[p.Number] = append(users[p.Number], user{d, p})
+		}
+	}
+	return out
+}
+
+// fits: what does not fit between an object and those that it refers to, and between two routes.
+func (s *documentSet) fits() (out []specs.Fault) {
+	find := func(kind, name string) specs.Object {
+		if d := s.first[documentKey{kind, name}]; d != nil {
+			return d.Object
+		}
+		return nil
+	}
+	var routes []*specs.Document
+	for _, d := range s.docs {
+		if d.Object == nil || s.first[keyOf(d)] != d {
+			continue
+		}
+		out = append(out, s.misfits(specs.Fits(d.Object, find))...)
+		r, ok := d.Object.(*specs.Route)
 		if !ok {
 			continue
 		}
-		for i, port := range p.Spec.Ports {
-			switch other := users[port.Port]; {
-			case port.Port == 0:
-			case other == nil:
-				users[port.Port] = d
-			case keyOf(other) != keyOf(d):
-				out = append(out, faultAt(d, fmt.Sprintf("spec.ports[%d].port", i), "port %d is the port of %s, in %s", port.Port, keyOf(other), place(other)))
+		for _, other := range routes {
+			if field, text := specs.Rivals(r, other.Object.(*specs.Route)); field != "" {
+				out = append(out, faultAt(d, field, text, keyOf(other).String()+", in "+place(other)))
+				break
 			}
 		}
+		routes = append(routes, d)
 	}
 	return out
 }
