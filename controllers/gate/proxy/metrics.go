@@ -25,6 +25,7 @@ type metrics struct {
 	exceeded *prometheus.CounterVec
 	waits    prometheus.Histogram
 	streams  gauges
+	routes   sync.Map // of routeName: *series
 	gates    sync.Map // of name: *gateCounters
 	budgets  sync.Map // of control.BudgetAccount: *exceededCounter, of those that calls did not fit into
 }
@@ -120,7 +121,7 @@ func (x *exchange) ended(stage int) {
 	now := x.now()
 	x.server.metrics.stages[stage].Observe(now.Sub(x.stage).Seconds())
 	if stage == 8 && x.route != nil {
-		x.server.metrics.first.WithLabelValues(x.name, x.route.Name).Observe(now.Sub(x.began).Seconds())
+		x.series().first.Observe(now.Sub(x.began).Seconds())
 	}
 	x.stage = now
 }
@@ -128,24 +129,39 @@ func (x *exchange) ended(stage int) {
 // count counts a request that ended.
 func (x *exchange) count(took time.Duration) {
 	defer x.server.o.Counted()
-	m, route := x.server.metrics, ""
-	if x.route != nil {
-		route = x.route.Name
-	}
+	m, s := x.server.metrics, x.series()
 	x.counters.requests.Add(1)
 	if !x.decided {
 		x.counters.refused.Add(1)
 	}
-	m.requests.WithLabelValues(x.name, route, string(x.reason), status(x.status)).Inc()
-	m.duration.WithLabelValues(x.name, route).Observe(took.Seconds())
+	how := outcomeLabels{x.reason, x.status}
+	c, ok := s.requests.get(how)
+	if !ok {
+		c = s.requests.put(how, m.requests.WithLabelValues(x.name, x.routeName(), string(x.reason), status(x.status)))
+	}
+	c.Inc()
+	s.duration.Observe(took.Seconds())
 	if u := &x.usage; u.known() && x.caller != nil {
-		who := x.caller.principal.Name
-		m.tokens.WithLabelValues(x.name, route, who, "input").Add(float64(u.input()))
-		m.tokens.WithLabelValues(x.name, route, who, "output").Add(float64(u.output()))
+		t := s.tokensOf(x)
+		t.input.Add(float64(u.input()))
+		t.output.Add(float64(u.output()))
 		if n := u.cached(); n > 0 {
-			m.tokens.WithLabelValues(x.name, route, who, "cached").Add(float64(n))
+			t.cached.Add(float64(n))
 		}
 	}
+}
+
+// tokensOf are the counters of a caller.
+func (s *series) tokensOf(x *exchange) *tokenCounters {
+	who := x.caller.principal.Name
+	t, ok := s.tokens.get(who)
+	if !ok {
+		of := func(kind string) prometheus.Counter {
+			return x.server.metrics.tokens.WithLabelValues(x.name, x.routeName(), who, kind)
+		}
+		t = s.tokens.put(who, &tokenCounters{of("input"), of("output"), of("cached")})
+	}
+	return t
 }
 
 // countUnread counts what could not be taken for a request.

@@ -232,7 +232,7 @@ var _ = Describe("an upgraded connection", func() {
 		c, err := (&net.Dialer{}).DialContext(ctx, "tcp", w.addr)
 		Expect(err).NotTo(HaveOccurred())
 		defer c.Close()
-		_, err = io.WriteString(c, "GET /up HTTP/1.1\r\nHost: " + w.addr + "\r\nAuthorization: Bearer coder-token\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+		_, err = io.WriteString(c, "GET /up HTTP/1.1\r\nHost: "+w.addr+"\r\nAuthorization: Bearer coder-token\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
 		Expect(err).NotTo(HaveOccurred())
 		rd := bufio.NewReader(c)
 		until := func(want string) {

@@ -16,6 +16,7 @@ type route struct {
 	// remote: one of the backends that may be chosen is remote.
 	remote bool
 	state  *routeState
+	series *series
 }
 
 // backend is a compiled backend.

@@ -125,6 +125,7 @@ func (s *Server) compile(c *Config, e *Endpoints, ids *Identities) (*View, error
 		if next.compiled, err = compileConfig(c, s.cache); err != nil {
 			return nil, err
 		}
+		s.metrics.resolve(next.compiled)
 	}
 	if e != nil {
 		next.endpoints = compileEndpoints(e, s.cache)

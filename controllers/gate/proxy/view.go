@@ -38,6 +38,7 @@ type gate struct {
 	deciding, filtering index
 	// usesHeaders, usesArguments: a condition looks at them.
 	usesHeaders, usesArguments bool
+	series                     *series // of requests that no route is found for
 }
 
 type models struct {
