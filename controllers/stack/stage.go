@@ -91,7 +91,7 @@ func onlyCreates(ops []op, wave int) bool {
 
 // portsCross tells whether what is written before wave n fixes a port of what is held.
 func portsCross(ops []op, n int, held map[store.Key]*admit.Entry) bool {
-	var taken []admit.Port
+	var taken []specs.FixedPort
 	for _, e := range held {
 		if e != nil {
 			taken = append(taken, e.Ports...)
