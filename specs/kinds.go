@@ -86,6 +86,8 @@ var Kinds = []*Kind{
 		Group: GroupName, Version: Version, New: func() Object { return &Principal{} }, Columns: principalColumns},
 	{Kind: "TokenBudget", Plural: "tokenbudgets", Singular: "tokenbudget", ShortNames: []string{"tb", "budget", "budgets"}, Categories: []string{"all"},
 		Group: GroupName, Version: Version, New: func() Object { return &TokenBudget{} }, Columns: tokenBudgetColumns},
+	{Kind: "Check", Plural: "checks", Singular: "check", ShortNames: []string{"chk"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, New: func() Object { return &Check{} }, Columns: checkColumns},
 	{Kind: "Event", Plural: "events", Singular: "event", ShortNames: []string{"ev"}, Version: "v1", Namespaced: true, OperatorOnly: true,
 		Instead: "events are told by the operator", New: func() Object { return &Event{} },
 		Columns: eventColumns,

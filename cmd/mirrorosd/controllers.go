@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"mirroros.dev/mirroros/controllers/budget"
+	"mirroros.dev/mirroros/controllers/check"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
 	"mirroros.dev/mirroros/controllers/stack"
@@ -42,6 +43,12 @@ func (op *operator) reconcilers() {
 		StateDir: op.State,
 		Log:      op.log.WithName("budget"),
 	})
+	op.checks = check.New(check.Options{
+		Client:   op.client,
+		Recorder: op.events.As("check-controller"),
+		Ask:      op.ask,
+		Log:      op.log.WithName("check"),
+	})
 	op.stacks = stack.New(stack.Options{
 		Client:  op.client,
 		Files:   op.source,
@@ -59,6 +66,7 @@ func (op *operator) controllers() []reconcile.Controller {
 		op.stacks.Controller(),
 		op.processes.Controller(),
 		op.budgets.Controller(),
+		op.checks.Controller(),
 	)
 }
 

@@ -29,6 +29,8 @@ func fits(o specs.Object, get finder) []misfit {
 		return ruleFits(o, get)
 	case *specs.Process:
 		return tokensFit(o, get)
+	case *specs.Check:
+		return checkFits(o, get)
 	}
 	return nil
 }
@@ -41,10 +43,7 @@ func backendsFit(field string, backends []specs.RouteBackend, get finder) []misf
 		if !ok || b.Process == "" {
 			continue
 		}
-		var names []string
-		for _, port := range p.Spec.Ports {
-			names = append(names, port.Name)
-		}
+		names := portNames(p)
 		switch {
 		case len(names) == 0:
 			out = append(out, misfit{fmt.Sprintf("%s[%d].process", field, i), "process/" + b.Process + " has no ports, so nothing can be sent to it"})
@@ -54,6 +53,34 @@ func backendsFit(field string, backends []specs.RouteBackend, get finder) []misf
 		}
 	}
 	return out
+}
+
+// checkFits looks for the port of its target that a check names.
+func checkFits(c *specs.Check, get finder) []misfit {
+	p, ok := find[*specs.Process](get, "Process", c.Spec.Target.Process)
+	if !ok || c.Spec.Target.Process == "" {
+		return nil
+	}
+	port, at := "", ""
+	switch s := &c.Spec; {
+	case s.HTTPGet != nil:
+		port, at = s.HTTPGet.Port.StrVal, "spec.httpGet.port"
+	case s.TCPSocket != nil:
+		port, at = s.TCPSocket.Port.StrVal, "spec.tcpSocket.port"
+	}
+	names := portNames(p)
+	if port == "" || slices.Contains(names, port) {
+		return nil
+	}
+	return []misfit{{at, fmt.Sprintf("process/%s has no port %q%s", p.Name, port, specs.DidYouMean(port, names))}}
+}
+
+func portNames(p *specs.Process) []string {
+	var names []string
+	for _, port := range p.Spec.Ports {
+		names = append(names, port.Name)
+	}
+	return names
 }
 
 // ruleFits looks for routes that a rule names and can never be for.
