@@ -13,6 +13,9 @@ func (o *Check) Default() {
 	orPointer(&s.Interval, metav1.Duration{Duration: time.Second})
 	orPointer(&s.Count, 1)
 	orPointer(&s.FailureLimit, 0)
+	if p := s.Prompt; p != nil {
+		orPointer(&p.MaxTokens, 64)
+	}
 	if h := s.Handler(); h != nil {
 		h.setDefaults()
 	}
@@ -34,8 +37,11 @@ func (s *CheckSpec) Longest() time.Duration {
 
 // References to its target.
 func (o *Check) References() []Ref {
-	if t := o.Spec.Target; t.Process != "" {
+	switch t := o.Spec.Target; {
+	case t.Process != "":
 		return []Ref{{FromField: "spec.target.process", Kind: "Process", Name: t.Process}}
+	case t.Route != "":
+		return []Ref{{FromField: "spec.target.route", Kind: "Route", Name: t.Route}}
 	}
 	return nil
 }

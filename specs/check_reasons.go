@@ -6,6 +6,8 @@ const (
 	ConditionPassing = "Passing"
 	// ConditionHealthy, of what a Check with a schedule looks at: no such check fails, and none is without an answer.
 	ConditionHealthy = "Healthy"
+	// ConditionAligned is the same of prompts: it answers as it is to.
+	ConditionAligned = "Aligned"
 )
 
 // Reasons of a Check, and of the conditions that it makes. A verdict is a reason too.

@@ -26,36 +26,50 @@ func (o *Check) told() (CheckVerdict, string) {
 	return CheckPassing, ""
 }
 
-// CheckedCondition is what the checks with a schedule say of an object as a condition without times; nil when there is none. The worst of them
-// says most. Its observedGeneration is the one that the object had at the oldest of their last runs.
-func CheckedCondition(checks []*Check, kind, name string) *metav1.Condition {
-	said := map[CheckVerdict][]string{}
-	c, n := &metav1.Condition{Type: ConditionHealthy}, 0
-	for _, o := range checks {
-		if !o.targets(kind, name) {
-			continue
+// Condition that a check makes on its target.
+func (s *CheckSpec) Condition() string {
+	if s.Prompt != nil {
+		return ConditionAligned
+	}
+	return ConditionHealthy
+}
+
+// CheckedConditions are what the checks with a schedule say of an object as conditions without times: Aligned of its prompts, Healthy of the
+// others; none of which there is no check. The worst of them says most. An observedGeneration is the one that the object had at the oldest of
+// their last runs.
+func CheckedConditions(checks []*Check, kind, name string) []metav1.Condition {
+	var out []metav1.Condition
+	for _, typ := range []string{ConditionHealthy, ConditionAligned} {
+		those := slices.DeleteFunc(slices.Clone(checks), func(o *Check) bool { return !o.targets(kind, name) || o.Spec.Condition() != typ })
+		if len(those) > 0 {
+			out = append(out, checkedCondition(typ, those))
 		}
+	}
+	return out
+}
+
+func checkedCondition(typ string, checks []*Check) metav1.Condition {
+	said := map[CheckVerdict][]string{}
+	c := metav1.Condition{Type: typ}
+	for i, o := range checks {
 		verdict, why := o.told()
 		said[verdict] = append(said[verdict], "check/"+o.Name+": "+why)
 		generation := int64(0)
 		if o.Status.LastRun != nil {
 			generation = o.Status.LastRun.TargetGeneration
 		}
-		if n == 0 || generation < c.ObservedGeneration {
+		if i == 0 || generation < c.ObservedGeneration {
 			c.ObservedGeneration = generation
 		}
-		n++
 	}
 	unknown := slices.Concat(said[CheckInconclusive], said[CheckUnknown])
 	switch failing := said[CheckFailing]; {
-	case n == 0:
-		return nil
 	case len(failing) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionFalse, ReasonCheckFailing, checkText(failing)
 	case len(unknown) > 0:
 		c.Status, c.Reason, c.Message = metav1.ConditionUnknown, ReasonCheckUnknown, checkText(unknown)
 	default:
-		c.Status, c.Reason, c.Message = metav1.ConditionTrue, ReasonChecksPassing, fmt.Sprintf("%d of %d checks pass", n, n)
+		c.Status, c.Reason, c.Message = metav1.ConditionTrue, ReasonChecksPassing, fmt.Sprintf("%d of %d checks pass", len(checks), len(checks))
 	}
 	return c
 }

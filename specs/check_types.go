@@ -13,7 +13,7 @@ type Check struct {
 	Status CheckStatus `json:"status,omitzero"`
 }
 
-// CheckSpec declares what is looked at and how. It has exactly one of httpGet, tcpSocket and exec.
+// CheckSpec declares what is looked at and how. It has exactly one of httpGet, tcpSocket, exec and prompt.
 type CheckSpec struct {
 	// Why the check exists.
 	Why string `json:"why,omitempty"`
@@ -25,6 +25,8 @@ type CheckSpec struct {
 	TCPSocket *TCPSocketAction `json:"tcpSocket,omitempty"`
 	// Exec runs a command beside each running copy, with the user, environment and directory of the process; it succeeds with exit code 0.
 	Exec *ExecAction `json:"exec,omitempty"`
+	// Prompt asks a route, and judges what it answers.
+	Prompt *CheckPrompt `json:"prompt,omitempty"`
 	// Timeout of one measurement, from 100ms to 10m; what takes longer has failed. Default 5s.
 	Timeout *metav1.Duration `json:"timeout,omitempty"`
 	// Interval between the measurements of one run, at most 10m. Default 1s.
@@ -37,10 +39,12 @@ type CheckSpec struct {
 	Schedule *CheckSchedule `json:"schedule,omitempty"`
 }
 
-// CheckTarget names what a check looks at.
+// CheckTarget names what a check looks at: exactly one of process and route.
 type CheckTarget struct {
-	// Process by name.
+	// Process by name, for httpGet, tcpSocket and exec.
 	Process string `json:"process,omitempty"`
+	// Route by name, for prompt.
+	Route string `json:"route,omitempty"`
 }
 
 // CheckSchedule says when a check runs by itself.
@@ -113,6 +117,8 @@ type CheckMeasurement struct {
 	Outcome CheckOutcome `json:"outcome"`
 	// Took is how long it was, in milliseconds.
 	Took int64 `json:"tookMilliseconds"`
-	// Message says what failed, at most 300 bytes.
+	// Message says what failed, at most 300 bytes; nothing of an answer to a prompt is in it.
 	Message string `json:"message,omitempty"`
+	// Excerpt is the beginning of an answer that is not as expected, at most 200 bytes. It is nowhere else.
+	Excerpt string `json:"excerpt,omitempty"`
 }

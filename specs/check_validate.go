@@ -38,23 +38,35 @@ type checkValidator struct {
 }
 
 func (v *checkValidator) target() {
-	at := v.spec.Child("target")
-	if v.s.Target == (CheckTarget{}) {
-		v.add(field.Required(at, "what it looks at: {process: NAME}"))
-		return
+	at, t := v.spec.Child("target"), v.s.Target
+	switch {
+	case t == CheckTarget{}:
+		v.add(field.Required(at, "what it looks at: {process: NAME}, or {route: NAME} for a prompt"))
+	case t.Process != "" && t.Route != "":
+		v.add(field.Forbidden(at.Child("route"), "there is a process already: write a check for each"))
+	case t.Process != "":
+		v.name(at.Child("process"), t.Process, "the name of a Process")
+		if v.s.Prompt != nil {
+			v.add(field.Forbidden(at.Child("process"), "a prompt is for a route: write route: NAME"))
+		}
+	default:
+		v.name(at.Child("route"), t.Route, "the name of a Route")
+		if v.s.Handler() != nil {
+			v.add(field.Forbidden(at.Child("route"), v.s.Action()+" is for a process: write process: NAME"))
+		}
 	}
-	v.name(at.Child("process"), v.s.Target.Process, "the name of a Process")
 }
 
 // action checks that there is exactly one.
 func (v *checkValidator) action() {
-	v.actions(v.spec, "exactly one of httpGet, tcpSocket and exec", []action{
+	v.actions(v.spec, "exactly one of httpGet, tcpSocket, exec and prompt", []action{
 		{"httpGet", v.s.HTTPGet != nil, func(at *field.Path) {
 			v.httpGet(at, v.s.HTTPGet)
 			v.port(at.Child("port"), v.s.HTTPGet.Port)
 		}},
 		{"tcpSocket", v.s.TCPSocket != nil, func(at *field.Path) { v.port(at.Child("port"), v.s.TCPSocket.Port) }},
 		{"exec", v.s.Exec != nil, func(at *field.Path) { v.commandLine(at.Child("command"), v.s.Exec.Command) }},
+		{"prompt", v.s.Prompt != nil, v.prompt},
 	})
 }
 

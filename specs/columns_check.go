@@ -63,6 +63,8 @@ func (s *CheckSpec) Action() string {
 		return "tcpSocket"
 	case s.Exec != nil:
 		return "exec"
+	case s.Prompt != nil:
+		return "prompt"
 	}
 	return ""
 }

@@ -11,7 +11,7 @@
 //	GateRule  one rule: who may do what, or what is looked for in what they say
 //	Principal an identity (agent, human, process) that tokens are issued to
 //	TokenBudget what principals may spend through the gates: tokens, money, requests, calls at once
-//	Check     a look at whether a Process does what it is there for, on a schedule or when asked
+//	Check     a look at whether a Process or Route does what it is there for, on a schedule or when asked
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
 //	Lease     who leads, in the shape of coordination.k8s.io/v1; for programs that elect a leader through the API, never in a manifest
 //
@@ -43,8 +43,9 @@
 //
 // # What is watched
 //
-// A Check with a schedule makes the condition Healthy on its target. The target's own controller writes it, from the statuses of the checks
-// ([CheckedCondition]), so that a status has one writer, and a condition goes with its last check.
+// A Check with a schedule makes the condition Healthy on its target, and of a prompt Aligned. The target's own controller writes it, from the statuses of the checks
+// ([CheckedConditions]), so that a status has one writer, and a condition goes with its last check.
+// The operator asks prompts as system/check. Only it is that: controllers/gate/check.go says how it is let pass.
 //
 // # Template, generation, revision
 //

@@ -47,6 +47,7 @@ func (op *operator) reconcilers() {
 		Client:   op.client,
 		Recorder: op.events.As("check-controller"),
 		Ask:      op.ask,
+		Gates:    op.gates,
 		Log:      op.log.WithName("check"),
 	})
 	op.stacks = stack.New(stack.Options{

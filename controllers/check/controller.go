@@ -17,13 +17,15 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// Options of New. Client, Recorder and Ask must be set.
+// Options of New. Client, Recorder, Ask and Gates must be set.
 type Options struct {
 	Client   *reconcile.Client
 	Recorder Recorder
 	// Ask asks every running copy of a process once: those of a revision, by its template hash, or of the one in force when it is empty. It answers
 	// ErrStopped when none is to run, store.ErrNotFound when there is no such process, and nothing when none runs that should.
 	Ask func(ctx context.Context, process, revision string, h *specs.Handler, timeout time.Duration) ([]Answer, error)
+	// Gates are asked the prompts.
+	Gates Gates
 	// Parallel is how many runs there may be at once. Default 4.
 	Parallel int
 	// Now is the clock, with its monotonic reading. Default time.Now.
@@ -73,7 +75,7 @@ func New(o Options) *Reconciler {
 // Controller runs the reconciler. It looks again when what a check looks at comes or goes.
 func (r *Reconciler) Controller() reconcile.Controller {
 	return reconcile.Controller{Name: "check", Kind: "Check", Workers: 2, Reconciler: r, Sources: []reconcile.Source{r},
-		Watches: []reconcile.Watch{{Kind: "Process", Map: r.watching}}}
+		Watches: []reconcile.Watch{{Kind: "Process", Map: r.watching}, {Kind: "Route", Map: r.watching}}}
 }
 
 // watching are the checks that look at an object which came or went.

@@ -7,5 +7,5 @@
 // check has a moment of its own in the first seconds, by its uid, so that many that come at once do not run at once. Time is that of the timer,
 // which stands still while the host sleeps; only from one operator to the next it is the wall's.
 //
-// What a check says of its target is written by the target's own controller: specs.CheckedCondition.
+// What a check says of its target is written by the target's own controller: specs.CheckedConditions.
 package check

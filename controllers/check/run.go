@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"mirroros.dev/mirroros/reconcile"
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
 )
@@ -25,13 +24,15 @@ type Answer struct {
 var ErrStopped = errors.New("no copy of it is to run")
 
 // Measure runs a check: it makes its measurements and says what they amount to. revision is the template hash of the copies to look at; empty is
-// the one in force. Each measurement is told as it is made; tell may be nil. A context that ends ends the run, which is then Unknown.
+// the one in force, and the only one that a route has. Each measurement is told as it is made; tell may be nil. A context that ends ends the run, which is then Unknown.
 func (r *Reconciler) Measure(ctx context.Context, c *specs.Check, revision string, tell func(specs.CheckMeasurement)) specs.CheckRun {
 	c = specs.Copy(c)
 	c.Default()
 	run := specs.CheckRun{Started: stamp(r.now()), Generation: c.Generation}
-	if p, ok := reconcile.Get[*specs.Process](r.o.Client, c.Spec.Target.Process); ok {
-		run.TargetGeneration = p.Generation
+	for _, ref := range c.References() {
+		if o, ok := r.o.Client.Store().Get(store.Key{Kind: ref.Kind, Name: ref.Name}); ok {
+			run.TargetGeneration = o.GetGeneration()
+		}
 	}
 	failed := int32(0)
 	for i := range *c.Spec.Count {
@@ -61,13 +62,19 @@ func (r *Reconciler) Measure(ctx context.Context, c *specs.Check, revision strin
 	return run
 }
 
-// measurement looks once at every copy of the target. It has failed when one did.
+// measurement looks once: it asks a route, or every copy of a process, and has failed when one did.
 func (r *Reconciler) measurement(ctx context.Context, c *specs.Check, revision string) specs.CheckMeasurement {
 	begin := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, c.Spec.Timeout.Duration+grace)
-	defer cancel()
-	answers, err := r.o.Ask(ctx, c.Spec.Target.Process, revision, c.Spec.Handler(), c.Spec.Timeout.Duration)
-	m := combine(answers, err)
+	var m specs.CheckMeasurement
+	if c.Spec.Prompt != nil {
+		ctx, cancel := context.WithTimeout(ctx, c.Spec.Timeout.Duration)
+		defer cancel()
+		m = r.ask(ctx, c)
+	} else {
+		ctx, cancel := context.WithTimeout(ctx, c.Spec.Timeout.Duration+grace)
+		defer cancel()
+		m = combine(r.o.Ask(ctx, c.Spec.Target.Process, revision, c.Spec.Handler(), c.Spec.Timeout.Duration))
+	}
 	m.Took = time.Since(begin).Milliseconds()
 	return m
 }

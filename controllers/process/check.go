@@ -76,9 +76,9 @@ func (r *Reconciler) askers(m *memory, o *observed, hash string, h *specs.Handle
 	return ids, checks, nil
 }
 
-// checked is what Checks say of a process; nil when none does.
-func checked(v plan.View, name string) *metav1.Condition {
-	return specs.CheckedCondition(specs.OfType[*specs.Check](v.List("Check")), "Process", name)
+// checked is what Checks say of a process.
+func checked(v plan.View, name string) []metav1.Condition {
+	return specs.CheckedConditions(specs.OfType[*specs.Check](v.List("Check")), "Process", name)
 }
 
 // watched maps a change of a check to the processes that it looks at, or looked at before.

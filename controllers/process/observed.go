@@ -26,8 +26,8 @@ type observed struct {
 	Changed []string
 	// Dependencies, in the order of dependsOn.
 	Dependencies []dependency
-	// Checked is what Checks say of it, as a condition; nil when none does.
-	Checked *metav1.Condition
+	// Checked is what Checks say of it, as conditions.
+	Checked []metav1.Condition
 	// Template tells why the template cannot be started; nil when it can, or nothing needs to start.
 	Template *fault
 	// Instances that are desired, run, or are stored; the current template's first, then by ordinal.

@@ -42,8 +42,8 @@ func (d *decider) status() {
 		c.set(conditionCompleted, done, "Instances", ratio(t.completed, want)+" completed")
 	}
 	d.references(&c)
-	if h := d.Checked; h != nil {
-		c.put(*h)
+	for _, checked := range d.Checked {
+		c.put(checked)
 	}
 	if t.executables > 0 {
 		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")

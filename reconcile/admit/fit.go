@@ -3,6 +3,7 @@ package admit
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"mirroros.dev/mirroros/reconcile/store"
 	"mirroros.dev/mirroros/specs"
@@ -55,8 +56,11 @@ func backendsFit(field string, backends []specs.RouteBackend, get finder) []misf
 	return out
 }
 
-// checkFits looks for the port of its target that a check names.
+// checkFits looks for the port of its target that a check names, and whether a prompt can be asked there.
 func checkFits(c *specs.Check, get finder) []misfit {
+	if c.Spec.Prompt != nil {
+		return promptFits(c, get)
+	}
 	p, ok := find[*specs.Process](get, "Process", c.Spec.Target.Process)
 	if !ok || c.Spec.Target.Process == "" {
 		return nil
@@ -73,6 +77,35 @@ func checkFits(c *specs.Check, get finder) []misfit {
 		return nil
 	}
 	return []misfit{{at, fmt.Sprintf("process/%s has no port %q%s", p.Name, port, specs.DidYouMean(port, names))}}
+}
+
+// promptFits looks whether a route takes prompts, for which model, and whether its gate takes the operator's token.
+func promptFits(c *specs.Check, get finder) []misfit {
+	r, ok := find[*specs.Route](get, "Route", c.Spec.Target.Route)
+	if !ok || c.Spec.Target.Route == "" {
+		return nil
+	}
+	if r.Spec.Protocol != specs.ProtocolOpenAI && r.Spec.Protocol != specs.ProtocolAnthropic {
+		return []misfit{{"spec.target.route", fmt.Sprintf("route/%s is of protocol %s, which takes no prompts: OpenAI and Anthropic do", r.Name, r.Spec.Protocol)}}
+	}
+	var out []misfit
+	model, models := c.Spec.Prompt.Model, r.Spec.Match.Models
+	switch serves := func(pattern string) bool { return covers(pattern, model) }; {
+	case model == "" && len(models) > 0 && strings.HasSuffix(models[0], "*"):
+		out = append(out, misfit{"spec.prompt", fmt.Sprintf("write model: NAME, for route/%s serves all that are like %s", r.Name, models[0])})
+	case model != "" && !slices.ContainsFunc(models, serves):
+		out = append(out, misfit{"spec.prompt.model", fmt.Sprintf("route/%s does not serve the model %q%s", r.Name, model, specs.DidYouMean(model, models))})
+	}
+	if g, ok := find[*specs.Gate](get, "Gate", r.Spec.Gate); ok && g.Spec.Authentication != nil && g.Spec.Authentication.Tokens != nil && !*g.Spec.Authentication.Tokens {
+		out = append(out, misfit{"spec.target.route", fmt.Sprintf("route/%s is of gate/%s, which takes no tokens, and %s has nothing else", r.Name, g.Name, specs.PrincipalCheck)})
+	}
+	return out
+}
+
+// covers tells whether a name is one of those that a pattern, which may end in *, means.
+func covers(pattern, name string) bool {
+	before, open := strings.CutSuffix(pattern, "*")
+	return name == pattern || open && strings.HasPrefix(name, before)
 }
 
 func portNames(p *specs.Process) []string {

@@ -92,6 +92,9 @@ func (c *command) printMeasurement(n int, m *specs.CheckMeasurement) {
 		colour = yellow
 	}
 	fmt.Fprintln(c.Out, strings.TrimRight(fmt.Sprintf("%d  %s  %d ms  %s", n, paint(c.Out, colour, string(m.Outcome)), m.Took, oneLine(m.Message)), " "))
+	if m.Excerpt != "" {
+		fmt.Fprintf(c.Out, "   it said: %q\n", m.Excerpt)
+	}
 }
 
 func (c *command) printCheckRun(name, output string, run *specs.CheckRun) error {

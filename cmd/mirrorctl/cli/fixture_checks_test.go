@@ -17,6 +17,6 @@ func (f *fixture) runCheck(_ context.Context, name string, tell func(specs.Check
 	if name != "answers" {
 		return specs.CheckRun{Verdict: specs.CheckPassing}, nil
 	}
-	tell(specs.CheckMeasurement{Outcome: specs.OutcomeFailure, Took: 4, Message: "web-1-0: refused"})
+	tell(specs.CheckMeasurement{Outcome: specs.OutcomeFailure, Took: 4, Message: "web-1-0: refused", Excerpt: "no\u001b[2J"})
 	return specs.CheckRun{Verdict: specs.CheckFailing, Message: "1 of 2 measurements failed: web-1-0: refused"}, nil
 }
