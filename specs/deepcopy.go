@@ -94,6 +94,9 @@ func (o *Principal) DeepCopyObject() runtime.Object { return deepCopy(o) }
 func (o *TokenBudget) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // DeepCopyObject copies the object.
+func (o *Check) DeepCopyObject() runtime.Object { return deepCopy(o) }
+
+// DeepCopyObject copies the object.
 func (o *Lease) DeepCopyObject() runtime.Object { return deepCopy(o) }
 
 // Copy returns a deep copy that may be changed.

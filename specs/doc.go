@@ -11,6 +11,7 @@
 //	GateRule  one rule: who may do what, or what is looked for in what they say
 //	Principal an identity (agent, human, process) that tokens are issued to
 //	TokenBudget what principals may spend through the gates: tokens, money, requests, calls at once
+//	Check     a look at whether a Process or Route does what it is there for, on a schedule or when asked
 //	Rollout   one change set of a Stack on its way, wave by wave; only the operator writes it
 //	Event     what happened to an object, in the shape of core/v1; only the operator writes it
 //	Lease     who leads, in the shape of coordination.k8s.io/v1; for programs that elect a leader through the API, never in a manifest
@@ -42,6 +43,12 @@
 // cost may be over no backend that has none, and a tree of budgets has one currency ([BudgetMisfits]; that, [Fits],
 // [Rivals] and [FixedPorts] admission and mirrorctl share).
 //
+// # What is watched
+//
+// A Check with a schedule makes the condition Healthy on its target, and of a prompt Aligned. The target's own controller writes it, from the statuses of the checks
+// ([CheckedConditions]), so that a status has one writer, and a condition goes with its last check.
+// The operator asks prompts as system/check. Only it is that: controllers/gate/check.go says how it is let pass.
+//
 // # Template, generation, revision
 //
 // The template of a Process is what its instances are made from: version, command, args, workingDir, env, envFrom, ports, user, group,
@@ -53,7 +60,7 @@
 // # Conditions, reasons, events
 //
 // Every status has conditions: Ready (it is as declared), Reconciling (something is under way), Stalled (somebody must act), and what else
-// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, rollout_reasons.go, gate_reasons.go, tokenbudget_reasons.go), and the same word in a condition, in an
+// is to be said. A reason is a constant beside its kind (process_reasons.go, stack_reasons.go, rollout_reasons.go, gate_reasons.go, tokenbudget_reasons.go, check_reasons.go), and the same word in a condition, in an
 // instance's state and in an event. What is not known is Unknown, never assumed to be well.
 //
 // # From text to object

@@ -35,6 +35,8 @@ func fits(o Object, get Finder) []misfit {
 		return ruleFits(o, get)
 	case *Process:
 		return tokensFit(o, get)
+	case *Check:
+		return checkFits(o, get)
 	}
 	return nil
 }
@@ -47,10 +49,7 @@ func backendsFit(field string, backends []RouteBackend, get Finder) []misfit {
 		if !ok || b.Process == "" {
 			continue
 		}
-		var names []string
-		for _, port := range p.Spec.Ports {
-			names = append(names, port.Name)
-		}
+		names := portNames(p)
 		switch {
 		case len(names) == 0:
 			out = append(out, misfit{fmt.Sprintf("%s[%d].process", field, i), "process/" + b.Process + " has no ports, so nothing can be sent to it"})

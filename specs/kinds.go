@@ -86,6 +86,8 @@ var Kinds = []*Kind{
 		Group: GroupName, Version: Version, New: func() Object { return &Principal{} }, Columns: principalColumns},
 	{Kind: "TokenBudget", Plural: "tokenbudgets", Singular: "tokenbudget", ShortNames: []string{"tb", "budget", "budgets"}, Categories: []string{"all"},
 		Group: GroupName, Version: Version, New: func() Object { return &TokenBudget{} }, Columns: tokenBudgetColumns},
+	{Kind: "Check", Plural: "checks", Singular: "check", ShortNames: []string{"chk"}, Categories: []string{"all"},
+		Group: GroupName, Version: Version, New: func() Object { return &Check{} }, Columns: checkColumns},
 	{Kind: "Rollout", Plural: "rollouts", Singular: "rollout", ShortNames: []string{"ro"}, Categories: []string{"all"},
 		Group: GroupName, Version: Version, OperatorOnly: true, Instead: "put strategy in the Process", New: func() Object { return &Rollout{} },
 		Columns: rolloutColumns, FieldSelectors: []string{"spec.stack"}},

@@ -56,7 +56,7 @@ var badTexts = []badText{
 	{"a duration without unit", body + "  restartBackoff: {initial: 5}\n", []string{"spec.restartBackoff.initial: 5 has no unit: write 5s for seconds"}},
 	{"no duration", body + "  restartBackoff: {initial: 2d}\n", []string{`spec.restartBackoff.initial: "2d" is not a duration`}},
 	{"no quantity", body + "  log: {maxBytes: 64MB}\n", []string{`spec.log.maxBytes: "64MB" is not a quantity`}},
-	{"no kind", "apiVersion: mirroros.dev/v1alpha1\nmetadata: {name: a}\n", []string{"a.yaml:1:1  kind: is missing: the kinds of mirroros.dev/v1alpha1 are Stack, Process, Gate, Route, GateRule, Principal and TokenBudget"}},
+	{"no kind", "apiVersion: mirroros.dev/v1alpha1\nmetadata: {name: a}\n", []string{"a.yaml:1:1  kind: is missing: the kinds of mirroros.dev/v1alpha1 are Stack, Process, Gate, Route, GateRule, Principal, TokenBudget and Check"}},
 	{"no version", "kind: Process\nmetadata: {name: a}\nspec: {command: [a]}\n", []string{"apiVersion: is missing: write mirroros.dev/v1alpha1"}},
 	{"an unknown kind", "apiVersion: mirroros.dev/v1alpha1\nkind: Proces\nmetadata: {name: a}\n", []string{`a.yaml:2:7  kind: no kind "Proces", did you mean "Process"?`}},
 	{"an unknown version", "apiVersion: mirroros.dev/v2\nkind: Process\nmetadata: {name: a}\nspec: {command: [a]}\n",

@@ -22,6 +22,8 @@ const (
 const (
 	// PrincipalAnonymous is who brings no credentials to a gate that takes such.
 	PrincipalAnonymous = "system/anonymous"
+	// PrincipalCheck is who asks the prompts of Checks: the operator itself. Only it has a token of that name.
+	PrincipalCheck = "system/check"
 	// PrincipalOfProcess, with the name of a Process, is that process where it names no principal.
 	PrincipalOfProcess = "process/"
 	// PrincipalOfSystem begins the names of the operator's own.

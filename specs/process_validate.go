@@ -65,20 +65,6 @@ func (v *processValidator) program() {
 	v.text(v.spec.Child("version"), v.s.Version)
 }
 
-// commandLine checks a command and its arguments.
-func (v *processValidator) commandLine(at *field.Path, command []string) {
-	if len(command) == 0 {
-		v.add(field.Required(at, "write the program and its arguments as a list"))
-		return
-	}
-	if strings.TrimSpace(command[0]) == "" {
-		v.invalid(at.Index(0), command[0], "must name a program")
-	}
-	for i, a := range command {
-		v.text(at.Index(i), a)
-	}
-}
-
 var accountName = regexp.MustCompile(`^([0-9]+|[A-Za-z_][A-Za-z0-9_.@\\-]*\$?)$`)
 
 func (v *processValidator) identity() {

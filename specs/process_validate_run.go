@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/apimachinery/pkg/util/validation"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
@@ -45,60 +44,20 @@ func (v *processValidator) probeNumbers(at *field.Path, p *Probe) {
 
 // handler checks an action: there must be exactly one.
 func (v *processValidator) handler(at *field.Path, h *Handler) {
-	const one = "exactly one of httpGet, tcpSocket, exec and grpc"
-	n := 0
-	count := func(name string, there bool) bool {
-		if !there {
-			return false
-		}
-		if n++; n > 1 {
-			v.add(field.Forbidden(at.Child(name), "there is another action already: write "+one))
-		}
-		return true
-	}
-	if count("httpGet", h.HTTPGet != nil) {
-		v.httpGet(at.Child("httpGet"), h.HTTPGet)
-	}
-	if count("tcpSocket", h.TCPSocket != nil) {
-		v.portRef(at.Child("tcpSocket", "port"), h.TCPSocket.Port)
-	}
-	if count("exec", h.Exec != nil) {
-		v.commandLine(at.Child("exec", "command"), h.Exec.Command)
-	}
-	if count("grpc", h.GRPC != nil) {
-		v.portRef(at.Child("grpc", "port"), h.GRPC.Port)
-	}
-	if n == 0 {
-		v.add(field.Required(at, one))
-	}
-}
-
-func (v *processValidator) httpGet(at *field.Path, a *HTTPGetAction) {
-	v.portRef(at.Child("port"), a.Port)
-	if !strings.HasPrefix(a.Path, "/") || strings.ContainsAny(a.Path, " \r\n\x00") {
-		v.invalid(at.Child("path"), a.Path, "must begin with / and have no spaces")
-	}
-	v.oneOf(at.Child("scheme"), a.Scheme, "HTTP", "HTTPS")
-	for i, h := range a.HTTPHeaders {
-		hat := at.Child("httpHeaders").Index(i)
-		for _, m := range validation.IsHTTPHeaderName(h.Name) {
-			v.invalid(hat.Child("name"), h.Name, "%s", m)
-		}
-		if strings.ContainsAny(h.Value, "\r\n\x00") {
-			v.invalid(hat.Child("value"), h.Value, "must be one line")
-		}
-	}
+	v.actions(at, "exactly one of httpGet, tcpSocket, exec and grpc", []action{
+		{"httpGet", h.HTTPGet != nil, func(at *field.Path) {
+			v.portRef(at.Child("port"), h.HTTPGet.Port)
+			v.httpGet(at, h.HTTPGet)
+		}},
+		{"tcpSocket", h.TCPSocket != nil, func(at *field.Path) { v.portRef(at.Child("port"), h.TCPSocket.Port) }},
+		{"exec", h.Exec != nil, func(at *field.Path) { v.commandLine(at.Child("command"), h.Exec.Command) }},
+		{"grpc", h.GRPC != nil, func(at *field.Path) { v.portRef(at.Child("port"), h.GRPC.Port) }},
+	})
 }
 
 // portRef checks the port of an action: the name of a declared one, or a number.
 func (v *processValidator) portRef(at *field.Path, port intstr.IntOrString) {
-	if port.Type == intstr.Int {
-		switch {
-		case port.IntVal == 0:
-			v.add(field.Required(at, "the name of one of spec.ports, or a number"))
-		case port.IntVal < 0 || port.IntVal > 65535:
-			v.invalid(at, port.IntVal, "must be from 1 to 65535")
-		}
+	if v.portNumber(at, port, "the name of one of spec.ports, or a number") {
 		return
 	}
 	var names []string
@@ -109,8 +68,6 @@ func (v *processValidator) portRef(at *field.Path, port intstr.IntOrString) {
 		names = append(names, p.Name)
 	}
 	switch {
-	case port.StrVal == "":
-		v.add(field.Required(at, "the name of one of spec.ports, or a number"))
 	case strings.Trim(port.StrVal, "0123456789") == "":
 		v.invalid(at, port.StrVal, "no port has this name; write a number without quotes")
 	case len(names) == 0:

@@ -58,7 +58,7 @@ var _ = Describe("Schema", func() {
 			[]any{map[string]any{"group": "mirroros.dev", "version": "v1alpha1", "kind": "Process"}}))
 		Expect(specs.Schema("Nope")).To(BeNil())
 		Expect(specs.JSONSchema("Instance")).To(BeNil())
-		Expect(specs.ManifestSchema()["oneOf"]).To(HaveLen(7))
+		Expect(specs.ManifestSchema()["oneOf"]).To(HaveLen(8))
 	})
 })
 

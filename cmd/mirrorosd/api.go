@@ -28,6 +28,7 @@ func (op *operator) listen() ([]part, error) {
 		Host:       op,
 		Gates:      gatesAPI{op},
 		Budgets:    budgetsAPI{op.budgets, op.audit.dir()},
+		Checks:     op.checks.RunNow,
 		Reload:     op.processes.Reload,
 		IsWorkload: op.isWorkload,
 		Version:    version,

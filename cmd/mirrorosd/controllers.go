@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/meta"
 
 	"mirroros.dev/mirroros/controllers/budget"
+	"mirroros.dev/mirroros/controllers/check"
 	"mirroros.dev/mirroros/controllers/process"
 	"mirroros.dev/mirroros/controllers/process/runner/guard"
 	"mirroros.dev/mirroros/controllers/rollout"
@@ -47,6 +48,13 @@ func (op *operator) reconcilers() {
 		StateDir: op.State,
 		Log:      op.log.WithName("budget"),
 	})
+	op.checks = check.New(check.Options{
+		Client:   op.client,
+		Recorder: op.events.As("check-controller"),
+		Ask:      op.ask,
+		Gates:    op.gates,
+		Log:      op.log.WithName("check"),
+	})
 	op.stacks = stack.New(stack.Options{
 		Client:  op.client,
 		Files:   op.source,
@@ -74,6 +82,7 @@ func (op *operator) controllers() []reconcile.Controller {
 		op.rollouts.Controller(),
 		op.processes.Controller(),
 		op.budgets.Controller(),
+		op.checks.Controller(),
 	)
 }
 

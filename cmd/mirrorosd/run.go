@@ -14,6 +14,7 @@ import (
 	"github.com/go-logr/logr"
 
 	"mirroros.dev/mirroros/controllers/budget"
+	"mirroros.dev/mirroros/controllers/check"
 	"mirroros.dev/mirroros/controllers/gate"
 	"mirroros.dev/mirroros/controllers/gate/proxy/control"
 	"mirroros.dev/mirroros/controllers/gate/sockets"
@@ -48,6 +49,7 @@ type operator struct {
 	rollouts  *rollout.Reconciler
 	gates     *gate.Reconciler
 	budgets   *budget.Reconciler
+	checks    *check.Reconciler
 	sockets   *sockets.Hub
 	line      *control.Server
 	audit     *auditLog

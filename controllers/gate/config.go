@@ -30,6 +30,9 @@ func (o *observed) config() proxy.Config {
 				gc.Routes = append(gc.Routes, o.routeConfig(r))
 			}
 		}
+		if asked := o.asked(); len(asked) > 0 {
+			gc.Rules = append(gc.Rules, checkRule(asked))
+		}
 		for _, r := range rules {
 			if len(r.gates) == 0 || slices.Contains(r.gates, g.Name) {
 				gc.Rules = append(gc.Rules, r.RuleConfig)

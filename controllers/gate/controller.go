@@ -83,6 +83,7 @@ type Reconciler struct {
 	o         Options
 	tokens    *tokens
 	instances *instances
+	checks    checkTokens
 	// active: there is something for a gate to do, so that changes of processes matter.
 	active atomic.Bool
 	// began is when this operator did, and inherited the addresses that served then. Neither changes.
@@ -124,13 +125,14 @@ func New(o Options) (*Reconciler, error) {
 	if o.Budgeted == nil {
 		o.Budgeted = func() {}
 	}
-	r := &Reconciler{o: o, counted: map[string]counts{}, news: make(chan struct{})}
+	r := &Reconciler{o: o, counted: map[string]counts{}, news: make(chan struct{}), checks: checkTokens{text: map[string]checkToken{}}}
 	known, err := r.read()
 	if err != nil {
 		return nil, err
 	}
 	r.began, r.inherited = o.Now(), r.docs.endpoints.Ready
 	r.tokens = newTokens(known)
+	r.tokens.drop(isCheck) // nobody has their text any more
 	r.instances = &instances{tokens: r.tokens, dir: filepath.Join(o.RunDir, "tokens"), now: o.Now, changed: r.Changed}
 	return r, nil
 }
@@ -148,7 +150,7 @@ func (r *Reconciler) Controllers() []reconcile.Controller {
 		return nil
 	}
 	watches := []reconcile.Watch{{Kind: "Route", Map: all}, {Kind: "GateRule", Map: all}, {Kind: "Principal", Map: all}, {Kind: "TokenBudget", Map: all},
-		{Kind: "Process", Map: ifActive}, {Kind: "Instance", Map: ifActive}, {Kind: "Stack", Map: ifActive}}
+		{Kind: "Process", Map: ifActive}, {Kind: "Instance", Map: ifActive}, {Kind: "Stack", Map: ifActive}, {Kind: "Check", Map: ofRoutes}}
 	return []reconcile.Controller{{Name: "gate", Kind: "Gate", Reconciler: r, Watches: watches, Sources: []reconcile.Source{source(r.feed)}}}
 }
 

@@ -8,9 +8,13 @@ import (
 	"mirroros.dev/mirroros/specs"
 )
 
-// identities are who may call, but for their number: every Principal, every process that declares none as itself, and the nameless.
+// identities are who may call, but for their number: every Principal, every process that declares none as itself, the nameless,
+// and the operator where a prompt of a Check is asked.
 func (o *observed) identities() proxy.Identities {
 	out := proxy.Identities{Principals: []proxy.PrincipalEntry{{Name: specs.PrincipalAnonymous, Type: "System"}}}
+	if len(o.asked()) > 0 {
+		out.Principals = append(out.Principals, proxy.PrincipalEntry{Name: specs.PrincipalCheck, Type: "System"})
+	}
 	for _, p := range o.Principals {
 		out.Principals = append(out.Principals, proxy.PrincipalEntry{Name: p.Name, Type: string(p.Spec.Type), Labels: p.Labels, Suspended: p.Spec.Suspend})
 	}

@@ -38,6 +38,7 @@ func (r *Reconciler) observe() *observed {
 	o.Rules = declared(reconcile.List[*specs.GateRule](r.o.Client))
 	o.Principals = declared(reconcile.List[*specs.Principal](r.o.Client))
 	o.Budgets = declared(reconcile.List[*specs.TokenBudget](r.o.Client))
+	o.Checks = declared(reconcile.List[*specs.Check](r.o.Client))
 	o.System, _ = reconcile.Get[*specs.Process](r.o.Client, specs.SystemProcess)
 	o.Processes = map[string]*specs.Process{}
 	for _, p := range declared(reconcile.List[*specs.Process](r.o.Client)) {

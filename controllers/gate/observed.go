@@ -18,6 +18,7 @@ type observed struct {
 	Rules      []*specs.GateRule
 	Principals []*specs.Principal
 	Budgets    []*specs.TokenBudget
+	Checks     []*specs.Check
 	Processes  map[string]*specs.Process
 	// Instances by process, sorted by name.
 	Instances map[string][]*specs.Instance

@@ -70,7 +70,7 @@ func (o *observed) gate(g *specs.Gate, inForce verdict) specs.GateStatus {
 		Requests: c.Requests, Refused: c.Refused, OpenStreams: int32(c.Streams)}
 	for i := range o.Config.Gates {
 		if gc := &o.Config.Gates[i]; gc.Name == g.Name {
-			st.Routes, st.Rules = int32(len(gc.Routes)), int32(len(gc.Rules))
+			st.Routes, st.Rules = int32(len(gc.Routes)), int32(declaredRules(gc.Rules))
 		}
 	}
 	for _, r := range o.Running {
@@ -148,6 +148,7 @@ func (o *observed) route(r *specs.Route, inForce verdict) specs.RouteStatus {
 		v = yes(specs.ReasonReady, "%d of %d endpoints are ready", st.Endpoints, st.Declared)
 	}
 	o.set(&st.Conditions, specs.ConditionReady, r.Generation, v)
+	o.checked(r, &st.Conditions)
 	return st
 }
 

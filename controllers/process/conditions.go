@@ -22,8 +22,13 @@ func (c *conditions) set(kind string, is bool, reason, message string) {
 	if is {
 		status = metav1.ConditionTrue
 	}
+	c.put(metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation})
+}
+
+// put sets a condition that has all but its time.
+func (c *conditions) put(n metav1.Condition) {
 	if c.list == nil && c.n < len(c.old) {
-		if o := &c.old[c.n]; o.Type == kind && o.Status == status && o.Reason == reason && o.Message == message && o.ObservedGeneration == c.generation {
+		if o := &c.old[c.n]; o.Type == n.Type && o.Status == n.Status && o.Reason == n.Reason && o.Message == n.Message && o.ObservedGeneration == n.ObservedGeneration {
 			c.n++
 			return
 		}
@@ -31,8 +36,7 @@ func (c *conditions) set(kind string, is bool, reason, message string) {
 	if c.list == nil {
 		c.list = append(make([]metav1.Condition, 0, len(c.old)+1), c.old[:c.n]...)
 	}
-	n := metav1.Condition{Type: kind, Status: status, Reason: reason, Message: message, ObservedGeneration: c.generation}
-	if i := slices.IndexFunc(c.old, func(o metav1.Condition) bool { return o.Type == kind }); i >= 0 && c.old[i].Status == status {
+	if i := slices.IndexFunc(c.old, func(o metav1.Condition) bool { return o.Type == n.Type }); i >= 0 && c.old[i].Status == n.Status {
 		n.LastTransitionTime = c.old[i].LastTransitionTime
 	} else {
 		n.LastTransitionTime = *seconds(c.now)

@@ -88,7 +88,7 @@ func New(o Options) *Reconciler {
 // Controller runs the reconciler.
 func (r *Reconciler) Controller() reconcile.Controller {
 	return reconcile.Controller{Name: "process", Kind: "Process", Workers: 4, Reconciler: r,
-		Watches: []reconcile.Watch{{Kind: "Process", Map: r.dependents}, {Kind: "Route", Map: r.users}, {Kind: "Gate", Map: r.users}},
+		Watches: []reconcile.Watch{{Kind: "Process", Map: r.dependents}, {Kind: "Route", Map: r.users}, {Kind: "Gate", Map: r.users}, {Kind: "Check", Map: r.watched}},
 		Sources: []reconcile.Source{source(r.runtimeEvents), source(r.background)}}
 }
 

@@ -34,6 +34,7 @@ func (r *Reconciler) observe(l look) (*observed, error) {
 			r.waitFor(l.m, p)
 		}
 		r.dependencies(o, l)
+		o.Checked = checked(l.view, l.name)
 	} else if l.m.last != nil {
 		o.Last = planOf(&l.m.last.Spec)
 	}

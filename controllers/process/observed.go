@@ -4,6 +4,8 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"mirroros.dev/mirroros/controllers/process/runner"
 	"mirroros.dev/mirroros/controllers/process/runner/group"
 	"mirroros.dev/mirroros/specs"
@@ -25,6 +27,8 @@ type observed struct {
 	Changed []string
 	// Dependencies, in the order of dependsOn.
 	Dependencies []dependency
+	// Checked is what Checks say of it, as conditions.
+	Checked []metav1.Condition
 	// Template tells why the template cannot be started; nil when it can, or nothing needs to start.
 	Template *fault
 	// Instances that are desired, run, or are stored; the current template's first, then by ordinal.

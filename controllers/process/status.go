@@ -47,6 +47,9 @@ func (d *decider) status() {
 		c.set(conditionCompleted, done, "Instances", ratio(t.completed, want)+" completed")
 	}
 	d.references(&c)
+	for _, checked := range d.Checked {
+		c.put(checked)
+	}
 	if t.executables > 0 {
 		c.set(specs.ConditionExecutableChanged, true, specs.ReasonExecutableChanged, count(t.executables, "instance")+" of it run another file than the one on disk")
 	}

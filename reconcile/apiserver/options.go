@@ -30,6 +30,8 @@ type Options struct {
 	Gates Gates
 	// Budgets tells what is used, and forgets it.
 	Budgets Budgets
+	// Checks runs a Check now, tells each measurement as it is made, and answers what the run amounts to. store.ErrNotFound when there is none.
+	Checks func(ctx context.Context, check string, tell func(specs.CheckMeasurement)) (specs.CheckRun, error)
 	// Reload makes a Process read its configuration again, now.
 	Reload func(ctx context.Context, process string) error
 	// IsWorkload tells whether a process is one of the operator's workloads, or below one, and which.

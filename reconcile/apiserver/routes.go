@@ -88,6 +88,7 @@ var routes = []route{
 	{"POST", "/apis/mirroros.dev/v1alpha1/principals/{name}/token", admins, (*Server).createToken, 0},
 	{"GET", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).tokens, 0},
 	{"DELETE", "/apis/mirroros.dev/v1alpha1/principals/{name}/tokens", admins, (*Server).revokeTokens, 0},
+	{"POST", "/apis/mirroros.dev/v1alpha1/checks/{name}/run", admins, (*Server).runCheck, streams},
 	{"GET", "/apis/mirroros.dev/v1alpha1/tokenbudgets/{name}/report", admins, (*Server).budgetReport, 0},
 	{"GET", "/apis/mirroros.dev/v1alpha1/tokenbudgets/{name}/history", admins, (*Server).budgetHistory, 0},
 	{"POST", "/apis/mirroros.dev/v1alpha1/tokenbudgets/{name}/reset", admins, (*Server).resetBudget, 0},

@@ -44,7 +44,7 @@ var verbs = []struct {
 }{
 	{"Change what runs:", []func(*command) *cobra.Command{newCreate, newApply, newConfirm, newPlan, newDiff, newEdit, newDelete}},
 	{"See what runs:", []func(*command) *cobra.Command{newStatus, newGet, newDescribe, newLogs, newEvents, newTop, newWait, newAudit}},
-	{"Act on what runs:", []func(*command) *cobra.Command{newRollout, newRestart, newReload, newSuspend, newResume, newExec, newDown}},
+	{"Act on what runs:", []func(*command) *cobra.Command{newRollout, newCheck, newRestart, newReload, newSuspend, newResume, newExec, newDown}},
 	{"Let through the gate:", []func(*command) *cobra.Command{newToken, newClientConfig, newCanI, newWhy, newAllow, newBudget}},
 	{"Help yourself:", []func(*command) *cobra.Command{newValidate, newExplain, newDoctor, newSandbox, newAPIResources, newVersion}},
 }

@@ -58,7 +58,7 @@ func newFixture(t *testing.T, e *testscript.Env) error {
 	f := &fixture{dir: e.WorkDir, index: &admit.Index{}}
 	f.client = reconcile.NewClient(reconciletest.TempStore(t), reconcile.ClientOptions{Now: func() time.Time { return testNow.Add(-time.Duration(f.ago.Load())) }})
 	server := apiserver.New(apiserver.Options{Client: f.client, Declared: f.index, Source: f.place, Logs: f, Stacks: f, Host: f,
-		Reload: f.reload, Gates: &gatesFixture{f}, Budgets: &budgetsFixture{f}, Version: "v0.1.0", Now: func() time.Time { return testNow }})
+		Reload: f.reload, Gates: &gatesFixture{f}, Budgets: &budgetsFixture{f}, Checks: f.runCheck, Version: "v0.1.0", Now: func() time.Time { return testNow }})
 	run, err := os.MkdirTemp("", "mo") // short: a socket's path ends at 107 bytes
 	if err != nil {
 		return err

@@ -25,6 +25,8 @@ type statusAnswer struct {
 	Routes  []notReady    `json:"routesNotReady,omitempty"`
 	Budgets []notReady    `json:"budgetsNotReady,omitempty"`
 	Grants  []grantStatus `json:"grants,omitempty"`
+	// Checks that do not pass.
+	Checks []checkStatus `json:"checksNotPassing,omitempty"`
 	// Conditions of the operator that hold and should not, such as DiskPressure.
 	Conditions []metav1.Condition `json:"conditions,omitempty"`
 	// Host is there with -o wide.
@@ -80,8 +82,8 @@ func newStatus(c *command) *cobra.Command {
 		Use:   "status",
 		Short: "Say what is in force, what is on disk, and what is not ready and why",
 		Long: `status prints a line for each stack (what is in force, what its files hold), what is wrong with the files, what waits for your word,
-how many processes are ready, and a line for each that is not. Exit code 0: all is ready and the files are in force;
-1: something is not ready, the files are refused or wait, or the operator is short of disk; 3: no operator.`,
+how many processes are ready, and a line for each that is not, and for each check that does not pass. Exit code 0: all is ready, checks pass and
+the files are in force; 1: something is not ready, a check does not pass, the files are refused or wait, or the operator is short of disk; 3: no operator.`,
 		Example: `  mirrorctl status
   mirrorctl status -o json | jq -r '.stacks[0].live.commit'
   mirrorctl status > /dev/null || mail -s 'not all is ready' me < /dev/null`,
@@ -148,6 +150,9 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 	if err := c.askGates(ctx, a, stacks, processes); err != nil {
 		return nil, err
 	}
+	if err := c.askChecks(ctx, a); err != nil {
+		return nil, err
+	}
 	worst := worstInstances(instances)
 	for i := range processes {
 		p := statusOfProcess(&processes[i], worst[processes[i].Name])
@@ -165,7 +170,7 @@ func (c *command) askStatus(ctx context.Context) (*statusAnswer, error) {
 
 // good tells whether all is ready, and what is on disk is in force. What is not known yet is not good.
 func (a *statusAnswer) good() bool {
-	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Conditions) == 0 && len(a.Routes)+len(a.Budgets) == 0 && a.gatesGood() && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
+	return a.Ready == a.Declared && len(a.Stacks) > 0 && len(a.Conditions) == 0 && len(a.Routes)+len(a.Budgets)+len(a.Checks) == 0 && a.gatesGood() && !slices.ContainsFunc(a.Stacks, func(s stackStatus) bool {
 		return len(s.Faults) > 0 || s.Pending != nil || s.Stalled != "" || s.Held != "" || !s.inForce()
 	})
 }

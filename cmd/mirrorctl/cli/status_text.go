@@ -46,6 +46,7 @@ func (c *command) printStatus(a *statusAnswer) {
 	left := len(rows) - maxNotReady
 	columns(c.Out, nil, rows[:min(len(rows), maxNotReady)])
 	c.printGates(a)
+	c.printChecks(a)
 	if left > 0 {
 		fmt.Fprintf(c.Out, "and %d more; `mirrorctl get process` lists all\n", left)
 	}
