@@ -171,6 +171,7 @@ func (c *receipt) leave(number int64) {
 
 // enforceStage puts as much of a target in force as may be now.
 func (r *Reconciler) enforceStage(ctx context.Context, s *state, o *specs.Stack, target *admit.Set, ops []op, rev *specs.Revision, within time.Duration) error {
+	s.due = false
 	set, n := target, lastWave(ops)+1
 	if s.rec.Live != nil { // else there is nothing that could break
 		set, n = r.stage(s, target, ops)
@@ -237,7 +238,8 @@ func (r *Reconciler) Advance(ctx context.Context, stack, rollout string, inForce
 // goOn goes on with a rollout, when it is asked to and no other revision takes its place.
 func (r *Reconciler) goOn(ctx context.Context, s *state, o *specs.Stack, a act) error {
 	s.decided.target, s.decided.waits = nil, specs.ReasonRollingOut
-	if !a.advance {
+	s.due = s.due || a.advance
+	if !s.due || s.rec.Roll.Paused || r.unsure(s) {
 		return r.mend(ctx, s, o)
 	}
 	to := s.rec.Roll.To
@@ -245,7 +247,14 @@ func (r *Reconciler) goOn(ctx context.Context, s *state, o *specs.Stack, a act) 
 	if target == nil {
 		return fmt.Errorf("cannot read revision %d of stack/%s back", to.Number, s.name)
 	}
-	ops, faults, err := r.ops(s, target, r.fates(s, o, target))
+	fates := r.fates(s, o, target)
+	for _, f := range fates {
+		if f == fateHandOver { // since this revision was admitted; it stays with the stack until then
+			s.decided.waits = specs.ReasonHandedOver
+			return r.mend(ctx, s, o)
+		}
+	}
+	ops, faults, err := r.ops(s, target, fates)
 	if err != nil {
 		return err
 	}
@@ -260,6 +269,23 @@ func (r *Reconciler) goOn(ctx context.Context, s *state, o *specs.Stack, a act) 
 		s.decided.target, s.decided.waits = nil, specs.ReasonRollingOut
 	}
 	return nil
+}
+
+// unsure tells whether waves to come remove something that the files, which were edited since, declare again, or may, because they cannot be
+// read or have faults.
+func (r *Reconciler) unsure(s *state) bool {
+	unread := s.refused || r.snap.Hold != nil || r.snap.Err != nil
+	if !unread && s.disk.Digest() == s.rec.Roll.To.Digest {
+		return false
+	}
+	for _, w := range s.rec.Roll.Waves[s.rec.Roll.InForce:] {
+		for _, o := range w.Objects {
+			if o.Change == specs.RolloutDelete && (unread || s.disk.Get(store.Key{Kind: o.Kind, Name: o.Name}) != nil) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // fates of the objects whose documents a target has not, which was decided before.
@@ -337,7 +363,9 @@ func (r *Reconciler) rollText(s *state) string {
 	if l.Paused {
 		return text + fmt.Sprintf("; paused: `mirrorctl rollout resume stack/%s`, or abort", s.name)
 	}
-	if len(unready) > 0 {
+	if r.unsure(s) {
+		text += "; what comes removes something that the files may declare again, and waits for them"
+	} else if len(unready) > 0 {
 		text += "; the next waits until " + names(unready) + " is ready"
 	}
 	return text

@@ -26,6 +26,8 @@ type state struct {
 	// misfit: it was refused because of what others wrote to its objects. generation of the Stack's object that was seen last.
 	misfit     bool
 	generation int64
+	// due: the next wave of the rollout was asked for, and waits for what the files say.
+	due bool
 
 	// rec is what is kept; live the set in force, target one that is being put in force.
 	rec          receipt
