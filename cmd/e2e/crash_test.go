@@ -110,11 +110,10 @@ var _ = Describe("kill -9", func() {
 		Expect([]any{first, last, fault}).To(Equal([]any{0, 149999, ""}), "every line is there")
 		// The kernel makes a long write visible page by page, so that the last
 		// line of what is still being written may be half a line.
-		tail := strings.SplitAfter(h.must("logs", "endless", "--tail", "5000"), "\n")
+		tail := strings.SplitAfter(h.must("logs", "endless", "--tail", "1000"), "\n")
 		first, last, fault = numbers(strings.Join(tail[:len(tail)-2], ""))
 		Expect(fault).To(BeEmpty())
-		// It writes a hundred megabytes a second, and a megabyte is kept: what is asked for first may be given up while it is read.
-		Expect(last - first).To(BeNumerically(">=", 1000))
+		Expect(last - first).To(BeNumerically(">=", 998), "it writes far more than is kept while it is read, but these are a tenth of that")
 	})
 
 	It("of the guardian leaves every pid, and exit codes are known after it", func() {
