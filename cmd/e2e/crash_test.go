@@ -113,7 +113,7 @@ var _ = Describe("kill -9", func() {
 		tail := strings.SplitAfter(h.must("logs", "endless", "--tail", "1000"), "\n")
 		first, last, fault = numbers(strings.Join(tail[:len(tail)-2], ""))
 		Expect(fault).To(BeEmpty())
-		Expect(last - first).To(BeNumerically(">=", 998), "it writes far more than is kept while it is read, but these are a tenth of that")
+		Expect(last-first).To(BeNumerically(">=", 998), "it writes far more than is kept while it is read, but these are a tenth of that")
 	})
 
 	It("of the guardian leaves every pid, and exit codes are known after it", func() {

@@ -25,17 +25,17 @@ type budgetsAPI struct {
 	audit string
 }
 
-func (a budgetsAPI) Report(_ context.Context, name string) (*apiserver.BudgetReport, error) {
+func (a budgetsAPI) Report(_ context.Context, name string) (*specs.BudgetReport, error) {
 	b, report, err := a.r.Report(name)
 	if err != nil {
 		return nil, err
 	}
-	out := &apiserver.BudgetReport{Name: name, Now: a.r.Now(), Accounts: []apiserver.BudgetAccount{}, TopSpenders: budget.Spenders(report, len(report.TopSpenders))}
+	out := &specs.BudgetReport{Name: name, Now: a.r.Now(), Accounts: []specs.BudgetAccountReport{}, TopSpenders: budget.Spenders(report, len(report.TopSpenders))}
 	for i := range report.Accounts {
 		x := &report.Accounts[i]
-		account := apiserver.BudgetAccount{Principal: x.Principal}
+		account := specs.BudgetAccountReport{Principal: x.Principal}
 		for j := range x.Limits {
-			account.Limits = append(account.Limits, apiserver.BudgetLimit{Since: x.Limits[j].Since,
+			account.Limits = append(account.Limits, specs.BudgetLimitReport{Since: x.Limits[j].Since,
 				BudgetLimitStatus: budget.LimitStatus(&x.Limits[j], x.Principal, b.Spec.Currency())})
 		}
 		out.Accounts = append(out.Accounts, account)
@@ -43,10 +43,10 @@ func (a budgetsAPI) Report(_ context.Context, name string) (*apiserver.BudgetRep
 	return out, nil
 }
 
-func (a budgetsAPI) History(ctx context.Context, name string, q apiserver.BudgetQuestion) (*apiserver.BudgetHistory, error) {
+func (a budgetsAPI) History(ctx context.Context, name string, q apiserver.BudgetQuestion) (*specs.BudgetHistory, error) {
 	step := historyStep(q.Since, q.Steps)
 	until := a.r.Now().Truncate(step).Add(step)
-	out := &apiserver.BudgetHistory{By: q.By, Until: until, Since: until.Add(-step * ((q.Since + step - 1) / step)), Step: metav1.Duration{Duration: step}, Rows: []apiserver.BudgetHistoryRow{}}
+	out := &specs.BudgetHistory{By: q.By, Until: until, Since: until.Add(-step * ((q.Since + step - 1) / step)), Step: metav1.Duration{Duration: step}, Rows: []specs.BudgetHistoryRow{}}
 	rows, err := a.r.History(name, ledger.HistoryQuery{By: ledger.By(q.By), Since: out.Since, Until: out.Until, Step: step})
 	if err != nil {
 		return nil, err
@@ -56,7 +56,7 @@ func (a budgetsAPI) History(ctx context.Context, name string, q apiserver.Budget
 		return nil, err
 	}
 	for _, r := range rows {
-		row := apiserver.BudgetHistoryRow{Name: r.Name, Total: amounts(r.Total)}
+		row := specs.BudgetHistoryRow{Name: r.Name, Total: amounts(r.Total)}
 		for _, s := range r.Steps {
 			row.Steps = append(row.Steps, amounts(s))
 		}
@@ -65,13 +65,13 @@ func (a budgetsAPI) History(ctx context.Context, name string, q apiserver.Budget
 		out.Rows = append(out.Rows, row)
 	}
 	for _, who := range slices.Sorted(maps.Keys(refused)) { // and those that got nothing at all
-		out.Rows = append(out.Rows, apiserver.BudgetHistoryRow{Name: who, Total: amounts(ledger.Amounts{}), Steps: []apiserver.BudgetAmounts{}, Refused: refused[who]})
+		out.Rows = append(out.Rows, specs.BudgetHistoryRow{Name: who, Total: amounts(ledger.Amounts{}), Steps: []specs.BudgetAmounts{}, Refused: refused[who]})
 	}
 	return out, nil
 }
 
 // refused counts the calls that did not fit into a budget, by what the history is told by.
-func (a budgetsAPI) refused(ctx context.Context, name string, h *apiserver.BudgetHistory) (map[string]int64, error) {
+func (a budgetsAPI) refused(ctx context.Context, name string, h *specs.BudgetHistory) (map[string]int64, error) {
 	out := map[string]int64{}
 	f := audit.Filter{Since: h.Since, Until: h.Until, Kinds: []string{audit.KindDecision}, Decisions: []string{audit.Refused}}
 	err := audit.Query(a.audit, f, func(r *audit.Record) error {
@@ -99,22 +99,22 @@ func historyStep(since time.Duration, steps int) time.Duration {
 	return max(1, (step+grain-1)/grain) * grain
 }
 
-func amounts(a ledger.Amounts) apiserver.BudgetAmounts {
-	return apiserver.BudgetAmounts{InputTokens: a.Input, OutputTokens: a.Output, Cost: specs.FormatMoney(int64(a.Cost)), Requests: a.Requests}
+func amounts(a ledger.Amounts) specs.BudgetAmounts {
+	return specs.BudgetAmounts{InputTokens: a.Input, OutputTokens: a.Output, Cost: specs.FormatMoney(int64(a.Cost)), Requests: a.Requests}
 }
 
 func (a budgetsAPI) Reset(_ context.Context, name, reason, by string) error {
 	return a.r.Reset(name, reason, by)
 }
 
-func (a budgetsAPI) Verify(context.Context) (*apiserver.BudgetFindings, error) {
+func (a budgetsAPI) Verify(context.Context) (*specs.BudgetFindings, error) {
 	f, err := a.r.Verify()
 	if err != nil {
 		return nil, err
 	}
-	out := &apiserver.BudgetFindings{Faults: []apiserver.BudgetFault{}, Records: f.Records, Calls: f.Calls, Open: f.Open, Torn: f.Torn, Total: amounts(f.Total)}
+	out := &specs.BudgetFindings{Faults: []specs.BudgetFault{}, Records: f.Records, Calls: f.Calls, Open: f.Open, Torn: f.Torn, Total: amounts(f.Total)}
 	for _, x := range f.Faults {
-		out.Faults = append(out.Faults, apiserver.BudgetFault(x))
+		out.Faults = append(out.Faults, specs.BudgetFault(x))
 	}
 	return out, nil
 }

@@ -14,35 +14,13 @@ import (
 // Budgets tells what is used, by whom and when, and forgets it. An error that is store.ErrNotFound is told as such; others are refusals.
 type Budgets interface {
 	// Report tells how a TokenBudget stands now, for each of its accounts.
-	Report(ctx context.Context, budget string) (*BudgetReport, error)
+	Report(ctx context.Context, budget string) (*specs.BudgetReport, error)
 	// History tells who took what when.
-	History(ctx context.Context, budget string, q BudgetQuestion) (*BudgetHistory, error)
+	History(ctx context.Context, budget string, q BudgetQuestion) (*specs.BudgetHistory, error)
 	// Reset forgets what was used of a budget. It is on record with who and why, and in force when it returns.
 	Reset(ctx context.Context, budget, reason, by string) error
 	// Verify tells what is wrong in the ledger, derived anew.
-	Verify(ctx context.Context) (*BudgetFindings, error)
-}
-
-// BudgetReport is how a budget stands. Amounts are as in a status.
-type BudgetReport struct {
-	Name string    `json:"name"`
-	Now  time.Time `json:"now"`
-	// Accounts: the shared one, or those that have used something, the one with the least left first.
-	Accounts    []BudgetAccount       `json:"accounts"`
-	TopSpenders []specs.BudgetSpender `json:"topSpenders,omitempty"`
-}
-
-// BudgetAccount is how an account stands; of a shared one Principal is empty.
-type BudgetAccount struct {
-	Principal string        `json:"principal,omitempty"`
-	Limits    []BudgetLimit `json:"limits"`
-}
-
-// BudgetLimit is how a limit stands.
-type BudgetLimit struct {
-	specs.BudgetLimitStatus
-	// Since is when the window began.
-	Since time.Time `json:"since,omitzero"`
+	Verify(ctx context.Context) (*specs.BudgetFindings, error)
 }
 
 // BudgetQuestion asks for a history.
@@ -52,52 +30,6 @@ type BudgetQuestion struct {
 	// Since how long ago, and in how many Steps at least one and at most 1000. Steps are no finer than the ledger keeps them.
 	Since time.Duration
 	Steps int
-}
-
-// BudgetHistory is who took what when.
-type BudgetHistory struct {
-	By    string    `json:"by"`
-	Since time.Time `json:"since"`
-	Until time.Time `json:"until"`
-	// Step is how long each is.
-	Step metav1.Duration    `json:"step"`
-	Rows []BudgetHistoryRow `json:"rows"`
-}
-
-// BudgetHistoryRow is what one of them took.
-type BudgetHistoryRow struct {
-	Name  string          `json:"name"`
-	Total BudgetAmounts   `json:"total"`
-	Steps []BudgetAmounts `json:"steps"`
-	// Refused are calls that did not fit into the budget, as the audit log has them.
-	Refused int64 `json:"refused"`
-}
-
-// BudgetAmounts are what was taken. Cost is a decimal number in the currency of the prices.
-type BudgetAmounts struct {
-	InputTokens  int64  `json:"inputTokens"`
-	OutputTokens int64  `json:"outputTokens"`
-	Cost         string `json:"cost"`
-	Requests     int64  `json:"requests"`
-}
-
-// BudgetFindings of a verification.
-type BudgetFindings struct {
-	Faults []BudgetFault `json:"faults"`
-	// Records, Calls that have ended, and Open reservations.
-	Records int64 `json:"records"`
-	Calls   int64 `json:"calls"`
-	Open    int64 `json:"open"`
-	// Torn bytes at the end, half a write of a process that was killed; no fault.
-	Torn  int64         `json:"tornBytes"`
-	Total BudgetAmounts `json:"total"`
-}
-
-// BudgetFault is one thing that is wrong.
-type BudgetFault struct {
-	File   string `json:"file"`
-	Offset int64  `json:"offset"`
-	What   string `json:"what"`
 }
 
 // Bounds of a history.

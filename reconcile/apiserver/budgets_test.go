@@ -11,6 +11,7 @@ import (
 
 	"mirroros.dev/mirroros/reconcile/apiserver"
 	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
 )
 
 // ledger answers what the last question was.
@@ -19,16 +20,16 @@ type ledger struct {
 	reset string
 }
 
-func (l *ledger) Report(_ context.Context, name string) (*apiserver.BudgetReport, error) {
+func (l *ledger) Report(_ context.Context, name string) (*specs.BudgetReport, error) {
 	if name != "agents" {
 		return nil, fmt.Errorf("cannot tell of TokenBudget %q: %w", name, store.ErrNotFound)
 	}
-	return &apiserver.BudgetReport{Name: name, Accounts: []apiserver.BudgetAccount{}}, nil
+	return &specs.BudgetReport{Name: name, Accounts: []specs.BudgetAccountReport{}}, nil
 }
 
-func (l *ledger) History(_ context.Context, _ string, q apiserver.BudgetQuestion) (*apiserver.BudgetHistory, error) {
+func (l *ledger) History(_ context.Context, _ string, q apiserver.BudgetQuestion) (*specs.BudgetHistory, error) {
 	l.asked = q
-	return &apiserver.BudgetHistory{By: q.By}, nil
+	return &specs.BudgetHistory{By: q.By}, nil
 }
 
 func (l *ledger) Reset(_ context.Context, name, reason, by string) error {
@@ -39,8 +40,8 @@ func (l *ledger) Reset(_ context.Context, name, reason, by string) error {
 	return nil
 }
 
-func (l *ledger) Verify(context.Context) (*apiserver.BudgetFindings, error) {
-	return &apiserver.BudgetFindings{Records: 7}, nil
+func (l *ledger) Verify(context.Context) (*specs.BudgetFindings, error) {
+	return &specs.BudgetFindings{Records: 7}, nil
 }
 
 var _ = Describe("budgets", func() {

@@ -37,48 +37,6 @@ func newBudget(c *command) *cobra.Command {
 
 func budgetPath(name string) string { return kindPath(specs.KindOf("TokenBudget"), name) }
 
-// budgetReport is how a budget stands, as the operator tells it.
-type budgetReport struct {
-	Name        string                `json:"name"`
-	Now         time.Time             `json:"now"`
-	Accounts    []budgetAccount       `json:"accounts"`
-	TopSpenders []specs.BudgetSpender `json:"topSpenders,omitempty"`
-}
-
-type budgetAccount struct {
-	Principal string        `json:"principal,omitempty"`
-	Limits    []budgetLimit `json:"limits"`
-}
-
-type budgetLimit struct {
-	specs.BudgetLimitStatus
-	Since time.Time `json:"since,omitzero"`
-}
-
-// budgetHistory is who took what when, as the operator tells it.
-type budgetHistory struct {
-	By    string             `json:"by"`
-	Since time.Time          `json:"since"`
-	Until time.Time          `json:"until"`
-	Step  metav1.Duration    `json:"step"`
-	Rows  []budgetHistoryRow `json:"rows"`
-}
-
-type budgetHistoryRow struct {
-	Name  string          `json:"name"`
-	Total budgetAmounts   `json:"total"`
-	Steps []budgetAmounts `json:"steps"`
-	// Refused are calls that did not fit.
-	Refused int64 `json:"refused"`
-}
-
-type budgetAmounts struct {
-	InputTokens  int64  `json:"inputTokens"`
-	OutputTokens int64  `json:"outputTokens"`
-	Cost         string `json:"cost"`
-	Requests     int64  `json:"requests"`
-}
-
 // byWords are what a history is told by.
 var byWords = []string{"principal", "route", "model"}
 
@@ -106,14 +64,14 @@ func (h *historyFlags) check(cmd *cobra.Command) error {
 }
 
 // history asks who took what when.
-func (c *command) history(ctx context.Context, name, by string, since time.Duration, steps int) (*budgetHistory, error) {
+func (c *command) history(ctx context.Context, name, by string, since time.Duration, steps int) (*specs.BudgetHistory, error) {
 	q := url.Values{"by": {by}, "since": {since.String()}, "steps": {strconv.Itoa(steps)}}
-	h := &budgetHistory{}
+	h := &specs.BudgetHistory{}
 	return h, c.client().getJSON(ctx, budgetPath(name)+"/history?"+q.Encode(), h)
 }
 
 // weights of the steps for a sparkline, in the measure that counts: money, requests, or tokens.
-func weights(steps []budgetAmounts, measure string) []float64 {
+func weights(steps []specs.BudgetAmounts, measure string) []float64 {
 	out := make([]float64, len(steps))
 	for i, s := range steps {
 		switch measure {

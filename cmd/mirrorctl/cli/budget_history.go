@@ -64,14 +64,14 @@ func (c *command) budgetHistory(ctx context.Context, name string, f historyFlags
 	var rows [][]string
 	for i := range int(h.Until.Sub(h.Since) / max(1, h.Step.Duration)) {
 		for _, r := range h.Rows {
-			if i >= len(r.Steps) || r.Steps[i].none() {
+			if i >= len(r.Steps) || tookNothing(&r.Steps[i]) {
 				continue
 			}
 			row := []string{clock(h.Since.Add(time.Duration(i) * h.Step.Duration))}
 			if f.by != "" {
 				row = append(row, orDash(r.Name))
 			}
-			rows = append(rows, append(row, r.Steps[i].cells("-")...))
+			rows = append(rows, append(row, amountCells(&r.Steps[i], "-")...))
 		}
 	}
 	if len(rows) == 0 {
@@ -82,7 +82,7 @@ func (c *command) budgetHistory(ctx context.Context, name string, f historyFlags
 	return nil
 }
 
-func (a budgetAmounts) none() bool {
+func tookNothing(a *specs.BudgetAmounts) bool {
 	return a.InputTokens == 0 && a.OutputTokens == 0 && a.Requests == 0 && parseCost(a.Cost) == 0
 }
 
@@ -93,11 +93,11 @@ func parseCost(s string) int64 {
 }
 
 // together adds rows up to one.
-func together(rows []budgetHistoryRow) []budgetHistoryRow {
-	sum := budgetHistoryRow{}
+func together(rows []specs.BudgetHistoryRow) []specs.BudgetHistoryRow {
+	sum := specs.BudgetHistoryRow{}
 	for _, r := range rows {
 		for len(sum.Steps) < len(r.Steps) {
-			sum.Steps = append(sum.Steps, budgetAmounts{})
+			sum.Steps = append(sum.Steps, specs.BudgetAmounts{})
 		}
 		for i, s := range r.Steps {
 			t := &sum.Steps[i]
@@ -105,5 +105,5 @@ func together(rows []budgetHistoryRow) []budgetHistoryRow {
 			t.Cost = specs.FormatMoney(parseCost(t.Cost) + parseCost(s.Cost))
 		}
 	}
-	return []budgetHistoryRow{sum}
+	return []specs.BudgetHistoryRow{sum}
 }

@@ -49,11 +49,11 @@ func (c *command) budgetShow(ctx context.Context, name string, h historyFlags, o
 	if err := c.client().getJSON(ctx, budgetPath(name), &b); err != nil {
 		return err
 	}
-	var r budgetReport
+	var r specs.BudgetReport
 	if err := c.client().getJSON(ctx, budgetPath(name)+"/report", &r); err != nil {
 		return err
 	}
-	var history *budgetHistory
+	var history *specs.BudgetHistory
 	if h.by != "" {
 		if h.since == 0 {
 			h.since = windowOf(&b, &r)
@@ -65,8 +65,8 @@ func (c *command) budgetShow(ctx context.Context, name string, h historyFlags, o
 	}
 	if output != "" {
 		return printObject(c.Out, output, struct {
-			budgetReport
-			History *budgetHistory `json:"history,omitempty"`
+			specs.BudgetReport
+			History *specs.BudgetHistory `json:"history,omitempty"`
 		}{r, history})
 	}
 	c.budgetHead(&b)
@@ -80,7 +80,7 @@ func (c *command) budgetShow(ctx context.Context, name string, h historyFlags, o
 }
 
 // windowOf is how far back a budget's own window reaches.
-func windowOf(b *specs.TokenBudget, r *budgetReport) time.Duration {
+func windowOf(b *specs.TokenBudget, r *specs.BudgetReport) time.Duration {
 	for i := range b.Spec.Limits {
 		w := b.Spec.Limits[i].Window
 		if w != nil && w.Sliding != nil {
@@ -107,7 +107,7 @@ func (c *command) budgetHead(b *specs.TokenBudget) {
 	fmt.Fprintln(c.Out, text)
 }
 
-func (c *command) budgetLimits(b *specs.TokenBudget, r *budgetReport) {
+func (c *command) budgetLimits(b *specs.TokenBudget, r *specs.BudgetReport) {
 	if len(r.Accounts) == 0 {
 		fmt.Fprintln(c.Out, "Nobody has used anything of it.")
 		return
@@ -151,7 +151,7 @@ func resetWord(s *specs.TokenBudgetSpec, l *specs.BudgetLimitStatus) string {
 }
 
 // budgetTakers shows who took how much, and when.
-func (c *command) budgetTakers(h *budgetHistory, measure, currency string) {
+func (c *command) budgetTakers(h *specs.BudgetHistory, measure, currency string) {
 	fmt.Fprintf(c.Out, "By %s, %s to %s:\n", h.By, clock(h.Since), clock(h.Until))
 	if len(h.Rows) == 0 {
 		fmt.Fprintln(c.Out, "Nobody took anything.")
@@ -168,7 +168,7 @@ func (c *command) budgetTakers(h *budgetHistory, measure, currency string) {
 	}
 	var rows [][]string
 	for _, r := range h.Rows {
-		row := append(append([]string{orDash(r.Name)}, r.Total.cells(currency)...), fmt.Sprint(r.Refused))
+		row := append(append([]string{orDash(r.Name)}, amountCells(&r.Total, currency)...), fmt.Sprint(r.Refused))
 		if pictures {
 			row = append(row, sparkline(weights(r.Steps, measure)))
 		}
@@ -177,8 +177,8 @@ func (c *command) budgetTakers(h *budgetHistory, measure, currency string) {
 	columns(c.Out, header, rows)
 }
 
-// cells of amounts; money only where there is a currency.
-func (a budgetAmounts) cells(currency string) []string {
+// amountCells are the cells of amounts; money only where there is a currency.
+func amountCells(a *specs.BudgetAmounts, currency string) []string {
 	out := []string{fmt.Sprint(a.InputTokens), fmt.Sprint(a.OutputTokens), fmt.Sprint(a.Requests)}
 	if currency != "" {
 		out = append(out, a.Cost)

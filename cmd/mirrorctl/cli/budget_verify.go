@@ -5,21 +5,9 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-)
 
-// budgetFindings of a verification, as the operator tells them.
-type budgetFindings struct {
-	Faults []struct {
-		File   string `json:"file"`
-		Offset int64  `json:"offset"`
-		What   string `json:"what"`
-	} `json:"faults"`
-	Records int64         `json:"records"`
-	Calls   int64         `json:"calls"`
-	Open    int64         `json:"open"`
-	Torn    int64         `json:"tornBytes"`
-	Total   budgetAmounts `json:"total"`
-}
+	"mirroros.dev/mirroros/specs"
+)
 
 func newBudgetVerify(c *command) *cobra.Command {
 	var output string
@@ -43,7 +31,7 @@ wrong, told with its file and the byte at which it begins. Half a record at the 
 }
 
 func (c *command) budgetVerify(ctx context.Context, output string) error {
-	var f budgetFindings
+	var f specs.BudgetFindings
 	if err := c.client().getJSON(ctx, "/mirroros/budgets/verify", &f); err != nil {
 		return err
 	}

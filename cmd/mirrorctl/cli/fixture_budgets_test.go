@@ -10,6 +10,7 @@ import (
 
 	"mirroros.dev/mirroros/reconcile/apiserver"
 	"mirroros.dev/mirroros/reconcile/store"
+	"mirroros.dev/mirroros/specs"
 )
 
 // budgetsFixture are budgets that know what the files of the script say: report.json, history.json and findings.json. What is reset it writes
@@ -32,18 +33,18 @@ func (b *budgetsFixture) there(name string) error {
 	return nil
 }
 
-func (b *budgetsFixture) Report(_ context.Context, name string) (*apiserver.BudgetReport, error) {
+func (b *budgetsFixture) Report(_ context.Context, name string) (*specs.BudgetReport, error) {
 	if err := b.there(name); err != nil {
 		return nil, err
 	}
-	return readAs[apiserver.BudgetReport](b.fixture, "report.json")
+	return readAs[specs.BudgetReport](b.fixture, "report.json")
 }
 
-func (b *budgetsFixture) History(_ context.Context, name string, q apiserver.BudgetQuestion) (*apiserver.BudgetHistory, error) {
+func (b *budgetsFixture) History(_ context.Context, name string, q apiserver.BudgetQuestion) (*specs.BudgetHistory, error) {
 	if err := b.there(name); err != nil {
 		return nil, err
 	}
-	h, err := readAs[apiserver.BudgetHistory](b.fixture, "history.json")
+	h, err := readAs[specs.BudgetHistory](b.fixture, "history.json")
 	if err == nil {
 		h.By = q.By
 		h.Since = h.Until.Add(-q.Since)
@@ -59,6 +60,6 @@ func (b *budgetsFixture) Reset(_ context.Context, name, reason, by string) error
 	return os.WriteFile(filepath.Join(b.dir, "resets.txt"), []byte(name+": "+reason+"; somebody: "+fmt.Sprint(who != "")+"\n"), 0o600)
 }
 
-func (b *budgetsFixture) Verify(context.Context) (*apiserver.BudgetFindings, error) {
-	return readAs[apiserver.BudgetFindings](b.fixture, "findings.json")
+func (b *budgetsFixture) Verify(context.Context) (*specs.BudgetFindings, error) {
+	return readAs[specs.BudgetFindings](b.fixture, "findings.json")
 }
